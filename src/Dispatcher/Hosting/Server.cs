@@ -63,7 +63,8 @@ internal static class Server
         // Large enough for every request; two endpoints set their own limit. Bodies are parsed in memory.
         builder.WebHost.ConfigureKestrel(kestrel => kestrel.Limits.MaxRequestBodySize = RawMessage.MaxBody);
         builder.Services.AddSingleton<IConfigureOptions<KestrelServerOptions>, ConnectionDrain>();
-        builder.Services.AddSerilog(settings.LogLevel, settings.LogWriter);
+        builder.Services.AddSerilog(settings);
+        builder.Services.AddTraceExport();
         builder.Services.AddSingleton(TimeProvider.System);
         builder.Services.AddSingleton(settings);
         AddOptions(builder, settings);
@@ -98,6 +99,7 @@ internal static class Server
         services.AddSingleton<JobIntake>();
         AddMoveSubscriber<FinalReplies>(services);
         AddMoveSubscriber<MoveMetrics>(services);
+        AddMoveSubscriber<HoldSpans>(services);
         services.AddSingleton<JobEvents>();
         services.AddSingleton<Permits>();
         services.AddSingleton<PoolBacklog>();
@@ -118,6 +120,8 @@ internal static class Server
         services.AddSingleton<JobCancel>();
         services.AddSingleton<Readiness>();
         services.AddSingleton<DispatcherMetrics>();
+        services.AddSingleton<JobMetrics>();
+        services.AddSingleton<StoreMetrics>();
         services.AddMetricsExposition();
         services.AddSingleton<ProcessRegister>();
         services.AddSingleton(provider => AuditFolder.Open(provider.GetRequiredService<ServerSettings>()));
@@ -163,7 +167,7 @@ internal static class Server
         services.AddEmbeddedWorker(settings);
         AddHosted<OutboxSweeper>(services);
         AddHosted<Sweep>(services);
-        AddHosted<ApprovalWaitMetrics>(services);
+        AddHosted<StoreMonitor>(services);
         AddHosted<PoolMonitor>(services);
         AddHosted<GateMetrics>(services);
     }
