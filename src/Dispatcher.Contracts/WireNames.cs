@@ -41,7 +41,10 @@ public static class Headers
     /// <summary>Of a work message: the permit, a compact JWS (RFC 7515, HS256) with the claims <see cref="PermitClaims"/>.</summary>
     public const string Permit = "dispatcher-permit";
 
-    /// <summary>W3C trace context, copied from the submission to the work message.</summary>
+    /// <summary>
+    /// W3C trace context. Of a submission: the producer's span. Of a work message: the span of the dispatch if the server traces, else the
+    /// value of the submission. An invalid value is ignored.
+    /// </summary>
     public const string TraceParent = "traceparent";
 
     /// <summary>

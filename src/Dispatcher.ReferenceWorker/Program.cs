@@ -1,6 +1,7 @@
+using Dispatcher.ReferenceWorker.Logs;
 using Dispatcher.ReferenceWorker.Processes;
 using Dispatcher.ReferenceWorker.Settings;
-using Microsoft.Extensions.Logging.Console;
+using Dispatcher.ReferenceWorker.Telemetry;
 using Microsoft.Extensions.Options;
 
 namespace Dispatcher.ReferenceWorker;
@@ -36,10 +37,10 @@ internal static class ReferenceWorkerProgram
         }
 
         var builder = Host.CreateEmptyApplicationBuilder(null);
-        builder
-            .Logging.AddConsoleFormatter<LogLineFormatter, ConsoleFormatterOptions>()
-            .AddConsole(console => console.FormatterName = LogLineFormatter.Line)
-            .SetMinimumLevel(LogLevel.Information);
+        // The SDK of OpenTelemetry reads its variables from the configuration, which is empty otherwise.
+        builder.Configuration.AddInMemoryCollection(OtlpVariables.All());
+        builder.Logging.AddLog(settings.LogFormat, settings.LogFile);
+        builder.Services.AddOtlpExport();
         builder.Services.AddReferenceWorker(settings.Pools, settings.Configure, (_, options) => settings.Configure(options));
         try
         {

@@ -38,19 +38,32 @@ internal sealed class Writers : IAsyncDisposable
         Clock = new StoreClock(store, TimeProvider.System, NullLogger<StoreClock>.Instance);
         var events = new JobEvents(Clock, TimeProvider.System, Options.Create(new EventOptions()));
         Health = new StoreHealth(null, TimeProvider.System, new RecordingLogger<StoreHealth>(this));
-        Intake = new IntakeWriter(store, Health, contexts, _relay, TimeProvider.System);
+        var meters = new ServiceCollection().AddMetrics().BuildServiceProvider().GetRequiredService<IMeterFactory>();
+        var (metrics, jobMetrics) = (new DispatcherMetrics(meters), new JobMetrics(meters));
+        Intake = new IntakeWriter(store, Health, contexts, _relay, jobMetrics, TimeProvider.System);
         _bundle = new CurrentBundle(contexts, TimeProvider.System, NullLogger<CurrentBundle>.Instance);
         _signals = new DispatchSignals(new NoTransport(), TimeProvider.System, NullLogger<DispatchSignals>.Instance);
-        var metrics = new DispatcherMetrics(
-            new ServiceCollection().AddMetrics().BuildServiceProvider().GetRequiredService<IMeterFactory>()
-        );
         Capacity = new PoolCapacity(contexts, _bundle, Clock, TimeProvider.System, Options.Create(new DispatchOptions()));
         Backlog = new PoolBacklog(contexts, _bundle, Clock);
         Workers = new WorkerRegister(contexts, _bundle, _signals, Clock, new RecordingLogger<WorkerRegister>(this));
-        _gate = new PolicyGate(_bundle, new PrincipalOwners(contexts, TimeProvider.System), Clock, metrics, TimeProvider.System);
+        _gate = new PolicyGate(
+            _bundle,
+            new PrincipalOwners(contexts, TimeProvider.System),
+            Clock,
+            metrics,
+            TimeProvider.System,
+            NullLogger<PolicyGate>.Instance
+        );
         _permits = new Permits(contexts, TimeProvider.System);
         Live = new LiveJobs(contexts);
-        Moves = new MoveWriter(store, Health, _relay, events, [Live, Capacity, _signals, new MoveMetrics(metrics)], TimeProvider.System);
+        Moves = new MoveWriter(
+            store,
+            Health,
+            _relay,
+            events,
+            [Live, Capacity, _signals, new MoveMetrics(metrics, jobMetrics, Clock)],
+            TimeProvider.System
+        );
         Recovery = new JobRecovery(
             Moves,
             store,
@@ -70,6 +83,8 @@ internal sealed class Writers : IAsyncDisposable
             _relay,
             events,
             Clock,
+            jobMetrics,
+            TimeProvider.System,
             NullLogger<JobIntake>.Instance
         );
         _dispatch = new JobDispatch(

@@ -1,4 +1,5 @@
 using System.Globalization;
+using Dispatcher.ReferenceWorker.Logs;
 
 namespace Dispatcher.ReferenceWorker.Settings;
 
@@ -111,6 +112,28 @@ internal sealed class SettingValues
                     + """Name a JSON file such as {"web": {"Env": "prod", "Command": ["deploy"]}}."""
             );
             return null;
+        }
+    }
+
+    public string LogFormat()
+    {
+        var format = Text(WorkerCommand.LogFormat) ?? LogTargets.Text;
+        Report(WorkerCommand.LogFormat, LogTargets.FormatFault(format));
+        return format;
+    }
+
+    public string? LogFile()
+    {
+        var file = Text(WorkerCommand.LogFile);
+        Report(WorkerCommand.LogFile, file is null ? null : LogTargets.FileFault(file));
+        return file;
+    }
+
+    private void Report(string name, string? fault)
+    {
+        if (fault is not null)
+        {
+            _errors.Add($"--{name} ({VariableOf(name)}) {fault}.");
         }
     }
 

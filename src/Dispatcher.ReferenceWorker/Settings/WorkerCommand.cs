@@ -20,6 +20,8 @@ internal static class WorkerCommand
     public const string Recipes = "recipes";
     public const string KeyHosts = "key-hosts";
     public const string EgressProxy = "egress-proxy";
+    public const string LogFormat = "log-format";
+    public const string LogFile = "log-file";
 
     private const string Footer = """
         Each option can be set by a variable instead: DISPATCHER_ and its name in capitals, for example DISPATCHER_REPO_ROOT.
@@ -58,6 +60,8 @@ internal static class WorkerCommand
         ),
         Option(KeyHosts, "LIST", "Hosts that honour Idempotency-Key, written as in allowed_hosts."),
         Option(EgressProxy, "URL", "Proxy for job.integrations.call (default: none; HTTP_PROXY is not used)."),
+        Option(LogFormat, "FORMAT", "text or json: one JSON object for each line (default: text)."),
+        Option(LogFile, "FILE", "Also log to this file; 5 files of 100 MiB are kept (default: none)."),
     ];
 
     /// <summary>The names of all settings.</summary>

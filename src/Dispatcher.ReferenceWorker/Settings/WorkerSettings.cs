@@ -36,6 +36,12 @@ internal sealed class WorkerSettings
 
     public Uri? EgressProxy { get; private init; }
 
+    /// <summary><c>text</c> or <c>json</c>.</summary>
+    public required string LogFormat { get; init; }
+
+    /// <summary>The file that the log also goes to. Null: none.</summary>
+    public string? LogFile { get; private init; }
+
     /// <summary>A warning about secrets among the arguments, without the secrets. Null: there are none.</summary>
     public string? Warning { get; private init; }
 
@@ -65,6 +71,8 @@ internal sealed class WorkerSettings
             Recipes = values.RecipeFile(),
             HostsThatHonourKeys = values.List(WorkerCommand.KeyHosts),
             EgressProxy = values.RequiredAddress(WorkerCommand.EgressProxy, "http://proxy:3128"),
+            LogFormat = values.LogFormat(),
+            LogFile = values.LogFile(),
             Warning = values.Warning,
         };
         return errors.Count == 0 ? settings : null;

@@ -180,13 +180,24 @@ internal sealed partial class JobRunner(PoolParts parts, IServiceScopeFactory sc
             EndedAt = parts.Dispatcher.GetUtcNow(),
         };
 
-    private static Activity? StartActivity(ClaimedRun run, ActivityContext parent)
+    private Activity? StartActivity(ClaimedRun run, ActivityContext parent)
     {
-        var activity = WorkerMetrics.Traces.StartActivity($"process {run.Message.Topic}", ActivityKind.Consumer, parent);
-        activity?.SetTag("messaging.operation.type", "process");
-        activity?.SetTag("messaging.destination.name", run.Message.Topic);
-        activity?.SetTag("messaging.message.id", run.Message.JobId);
-        return activity;
+        if (!WorkerMetrics.Traces.HasListeners())
+        {
+            return null;
+        }
+
+        var queue = Queues.Work(parts.Pool.Name);
+        return WorkerMetrics
+            .Traces.StartActivity($"process {queue}", ActivityKind.Consumer, parent)
+            ?.SetTag("messaging.system", parts.Options.RabbitMq is null ? "in_memory" : "rabbitmq")
+            .SetTag("messaging.operation.type", "process")
+            .SetTag("messaging.operation.name", "process")
+            .SetTag("messaging.destination.name", queue)
+            .SetTag("messaging.message.id", run.PermitId.ToString())
+            .SetTag("dispatcher.job.id", run.Message.JobId.ToString())
+            .SetTag("dispatcher.job.topic", run.Message.Topic)
+            .SetTag("dispatcher.job.attempt", run.Message.Attempt);
     }
 
     private static partial class Log

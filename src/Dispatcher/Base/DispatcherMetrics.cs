@@ -158,7 +158,7 @@ internal sealed class DispatcherMetrics
 
     public void Decided(Hop hop, Verdict verdict, TimeSpan took)
     {
-        var tag = new KeyValuePair<string, object?>("hop", hop == Hop.Intake ? "intake" : "dispatch");
+        var tag = new KeyValuePair<string, object?>("hop", WireNames.Of(hop));
         _decisions.Add(1, new("verdict", WireNames.Of(verdict)), tag);
         _decisionDuration.Record(took.TotalSeconds, tag);
     }

@@ -8,6 +8,7 @@ internal static class EventIds
     public const int LoopRecovered = 1002;
     public const int LoopStoreUnavailable = 1003;
     public const int Listening = 1004;
+    public const int Decided = 1005;
     public const int CertificateLoaded = 1010;
     public const int CertificateUnusable = 1011;
     public const int CertificateExpires = 1012;

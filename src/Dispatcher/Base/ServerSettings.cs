@@ -1,4 +1,5 @@
 using Dispatcher.ReferenceWorker;
+using Dispatcher.ReferenceWorker.Logs;
 
 namespace Dispatcher.Base;
 
@@ -65,6 +66,16 @@ internal sealed record ServerSettings
     /// Default <c>Information</c>. <c>Debug</c> also prints the stack of a failed start.
     /// </summary>
     public string LogLevel { get; init; } = FromEnvironment("DISPATCHER_LOG_LEVEL") ?? "Information";
+
+    /// <summary>
+    /// The form of the log: <c>text</c>, or <c>json</c> for one JSON object on each line. Default <c>text</c>.
+    /// </summary>
+    public string LogFormat { get; init; } = FromEnvironment("DISPATCHER_LOG_FORMAT") ?? LogTargets.Text;
+
+    /// <summary>
+    /// A file that the log also goes to. At 100 MiB a new file begins, with a number in its name, and 5 are kept. Default: none.
+    /// </summary>
+    public string? LogFile { get; init; } = Environment.GetEnvironmentVariable("DISPATCHER_LOG_FILE") is { Length: > 0 } file ? file : null;
 
     /// <summary>Where the log goes. Null: to standard error. A writer keeps the logs of several servers in one process apart.</summary>
     public TextWriter? LogWriter { get; init; }

@@ -4,7 +4,7 @@ using Dispatcher.Contracts;
 
 namespace Dispatcher.Base;
 
-/// <summary>The wire names of states and verdicts, under which they are stored and shown.</summary>
+/// <summary>The names of states, verdicts and hops, under which they are stored and shown.</summary>
 internal static class WireNames
 {
     private static readonly Dictionary<JobState, string> States = NamesOf<JobState>();
@@ -25,6 +25,13 @@ internal static class WireNames
     public static string Of(JobState state) => States[state];
 
     public static string Of(Verdict verdict) => Verdicts[verdict];
+
+    public static string Of(Hop hop) =>
+        hop switch
+        {
+            Hop.Intake => "intake",
+            Hop.Dispatch => "dispatch",
+        };
 
     public static JobState State(string name) => ByState[name];
 

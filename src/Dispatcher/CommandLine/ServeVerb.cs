@@ -2,6 +2,7 @@ using System.CommandLine;
 using Dispatcher.Base;
 using Dispatcher.CommandLine.Screens;
 using Dispatcher.ReferenceWorker;
+using Dispatcher.ReferenceWorker.Logs;
 using Dispatcher.Storage;
 using Dispatcher.Web;
 using Dispatcher.Worker.RabbitMq;
@@ -150,6 +151,28 @@ internal static class ServeVerb
             ),
         };
 
+    private static void CheckLog(ServerSettings settings)
+    {
+        if (!Enum.TryParse<Serilog.Events.LogEventLevel>(settings.LogLevel, ignoreCase: true, out _))
+        {
+            throw new ExitException(
+                ExitCode.WrongUse,
+                $"DISPATCHER_LOG_LEVEL is \"{settings.LogLevel}\", which is not a log level.",
+                "Allowed are Verbose, Debug, Information, Warning, Error and Fatal."
+            );
+        }
+
+        if (LogTargets.FormatFault(settings.LogFormat) is { } format)
+        {
+            throw new ExitException(ExitCode.WrongUse, $"DISPATCHER_LOG_FORMAT {format}.", "Set it to text or json, or leave it out.");
+        }
+
+        if (settings.LogFile is { } file && LogTargets.FileFault(file) is { } fault)
+        {
+            throw new ExitException(ExitCode.WrongUse, $"DISPATCHER_LOG_FILE {fault}", "Name a file that this user may write to.");
+        }
+    }
+
     private static IDictionary<string, Recipe> ReadRecipes(string? file)
     {
         try
@@ -205,15 +228,7 @@ internal static class ServeVerb
         }
 
         ListenUrls.Check(settings);
-        if (!Enum.TryParse<Serilog.Events.LogEventLevel>(settings.LogLevel, ignoreCase: true, out _))
-        {
-            throw new ExitException(
-                ExitCode.WrongUse,
-                $"DISPATCHER_LOG_LEVEL is \"{settings.LogLevel}\", which is not a log level.",
-                "Allowed are Verbose, Debug, Information, Warning, Error and Fatal."
-            );
-        }
-
+        CheckLog(settings);
         if (settings.ApiKey is { } key && KeyStrength.WhyWeak(key) is { } weak)
         {
             throw new ExitException(

@@ -39,14 +39,17 @@ internal sealed partial class JobDispatch(
 
     private async Task MoveAsync(Evaluated<Job> evaluated, bool mayDispatch, CancellationToken cancellationToken)
     {
+        using var scope = JobScope.Begin(logger, evaluated.Subject);
         while (IsWaiting(evaluated.Subject))
         {
+            using var span = mayDispatch ? JobSpans.Dispatch(evaluated.Subject) : null;
             var move = await DecidedAsync(evaluated, cancellationToken);
             if (move.After.State == JobState.Dispatched && !mayDispatch)
             {
                 return;
             }
 
+            span?.SetTag("dispatcher.state", WireNames.Of(move.After.State)).SetTag("dispatcher.job.attempt", move.After.Attempt);
             var result = await moves.AddAsync(move, cancellationToken);
             if (result == MoveResult.Contradicted)
             {
@@ -174,6 +177,8 @@ internal sealed partial class JobDispatch(
             OverallDeadline = overallDeadline,
             HeartbeatUs = Timestamps.Micros(jobClass.HeartbeatEvery),
             DueAt = startBy + Timestamps.Micros(Leases.Grace),
+            // The store writes its own. A claim in this process measures from here.
+            UpdatedAt = now,
         };
     }
 
@@ -196,9 +201,9 @@ internal sealed partial class JobDispatch(
             cancellationToken
         );
         var headers = new Dictionary<string, string> { [Headers.Permit] = signed };
-        if (job.TraceParent is not null)
+        if (JobSpans.ContextFor(job) is { } trace)
         {
-            headers[Headers.TraceParent] = job.TraceParent;
+            headers[Headers.TraceParent] = trace;
         }
 
         return new OutboxMessage

@@ -1,3 +1,4 @@
+using System.Text.Json.Serialization;
 using Dispatcher.Base;
 using Dispatcher.Enforcement;
 using Dispatcher.Storage;
@@ -17,6 +18,10 @@ namespace Dispatcher.Dispatching;
 /// <param name="Note">Why its jobs wait. Null: no job waits, or jobs wait only for a free slot.</param>
 internal sealed record PoolView(int Workers, int Capacity, int Waiting, int Dispatched, int Running, int? Limit, string? Note)
 {
+    /// <summary>When the first job of the backlog became, or becomes, ready. Not part of the status. Null: none waits.</summary>
+    [JsonIgnore]
+    public long? OldestReadyAt { get; init; }
+
     public static PoolView Of(PoolLoad load, int waiting, int? limit) =>
         new(
             load.Workers,
@@ -39,7 +44,9 @@ internal sealed partial class PoolMonitor(
     IDbContextFactory<DispatcherDb> database,
     PoolCapacity capacity,
     CurrentBundle current,
+    StoreClock clock,
     DispatcherMetrics metrics,
+    StoreMetrics store,
     TimeProvider time,
     ILogger<PoolMonitor> logger
 ) : Loop(TimeSpan.FromSeconds(5), time, logger)
@@ -51,6 +58,7 @@ internal sealed partial class PoolMonitor(
         foreach (var (pool, view) in await ReadAsync(cancellationToken))
         {
             metrics.PoolSeen(pool, view.Waiting, view.Capacity, view.Limit);
+            store.BacklogSeen(pool, TimeSpan.FromMicroseconds(Math.Max(0, clock.Now - (view.OldestReadyAt ?? clock.Now))));
             if (view.Note is { } note && _waiting.Add(pool))
             {
                 Log.JobsWait(logger, pool, view.Waiting, note);
@@ -69,16 +77,24 @@ internal sealed partial class PoolMonitor(
         var waiting = await db
             .Jobs.Where(PoolBacklog.Waits)
             .GroupBy(job => job.Pool)
-            .Select(group => new { group.Key, Count = group.Count() })
-            .ToDictionaryAsync(group => group.Key ?? "", group => group.Count, cancellationToken);
+            .Select(group => new
+            {
+                group.Key,
+                Count = group.Count(),
+                Oldest = group.Min(job => job.ReadyAt),
+            })
+            .ToDictionaryAsync(group => group.Key ?? "", group => (group.Count, Oldest: (long?)group.Oldest), cancellationToken);
         var pools = new SortedDictionary<string, PoolView>(StringComparer.Ordinal);
         foreach (var pool in (current.InForce.Bundle?.Pools.Keys ?? []).Union(waiting.Keys))
         {
             pools[pool] = PoolView.Of(
                 await capacity.LoadAsync(pool, cancellationToken),
-                waiting.GetValueOrDefault(pool),
+                waiting.GetValueOrDefault(pool).Count,
                 capacity.LimitOf(pool)
-            );
+            ) with
+            {
+                OldestReadyAt = waiting.GetValueOrDefault(pool).Oldest,
+            };
         }
 
         return pools;

@@ -11,12 +11,13 @@ namespace Dispatcher.Enforcement;
 /// Evaluates a job against the bundle in force, at intake and again at dispatch. The decision is DENY without a bundle, and for a stored
 /// job that does not match its hash.
 /// </summary>
-internal sealed class PolicyGate(
+internal sealed partial class PolicyGate(
     CurrentBundle current,
     PrincipalOwners owners,
     StoreClock clock,
     DispatcherMetrics metrics,
-    TimeProvider time
+    TimeProvider time,
+    ILogger<PolicyGate> logger
 )
 {
     /// <summary>Reason of a denial: the stored job does not match the hash of its submission: the row was changed.</summary>
@@ -41,6 +42,7 @@ internal sealed class PolicyGate(
             await clock.TrustedAsync(cancellationToken);
         }
 
+        using var span = JobSpans.Decide(job);
         var start = time.GetTimestamp();
         var at = Timestamps.At(clock.Now);
         var decision = Decide(job, hop, at);
@@ -50,6 +52,15 @@ internal sealed class PolicyGate(
         }
 
         metrics.Decided(hop, decision.Verdict, time.GetElapsedTime(start));
+        span?.SetTag("dispatcher.hop", WireNames.Of(hop))
+            .SetTag("dispatcher.verdict", WireNames.Of(decision.Verdict))
+            .SetTag("dispatcher.policy.hash", decision.PolicyHash);
+        if (logger.IsEnabled(LogLevel.Debug))
+        {
+            using var scope = JobScope.Begin(logger, job);
+            Log.Decided(logger, job.JobId, decision.Verdict, hop, string.Join(", ", decision.Rules), decision.Reason, decision.PolicyHash);
+        }
+
         return new Answer<Job>(job, decision, at);
     }
 
@@ -99,6 +110,24 @@ internal sealed class PolicyGate(
             BasisHash = "",
             Approval = null,
         };
+
+    private static partial class Log
+    {
+        [LoggerMessage(
+            EventIds.Decided,
+            LogLevel.Debug,
+            "Job {JobId}: {Verdict} at {Hop} by the rules [{Rules}]: {Reason}; bundle {PolicyHash}"
+        )]
+        public static partial void Decided(
+            ILogger logger,
+            Guid jobId,
+            Verdict verdict,
+            Hop hop,
+            string rules,
+            string reason,
+            string policyHash
+        );
+    }
 }
 
 /// <summary>The only subclass of <see cref="Evaluated{T}"/>. It is local to this file, so that only the gate creates one.</summary>

@@ -1,16 +1,19 @@
 using System.Globalization;
+using Dispatcher.Base;
+using Dispatcher.ReferenceWorker.Logs;
 using Serilog;
 using Serilog.Core;
 using Serilog.Events;
+using Serilog.Formatting;
 
 namespace Dispatcher.Hosting;
 
 /// <summary>Logs to standard error, so that what a command prints stays clean, or to the writer that the host names.</summary>
 internal static class SerilogConsole
 {
-    public static void AddSerilog(this IServiceCollection services, string minLevel, TextWriter? writer)
+    public static void AddSerilog(this IServiceCollection services, ServerSettings settings)
     {
-        var level = Enum.TryParse<LogEventLevel>(minLevel, ignoreCase: true, out var wanted) ? wanted : LogEventLevel.Information;
+        var level = Enum.TryParse<LogEventLevel>(settings.LogLevel, ignoreCase: true, out var wanted) ? wanted : LogEventLevel.Information;
         var configuration = new LoggerConfiguration()
             .MinimumLevel.Is(level)
             .MinimumLevel.Override("Microsoft", LogEventLevel.Warning)
@@ -26,11 +29,14 @@ internal static class SerilogConsole
                 level > LogEventLevel.Debug && entry.Exception is OperationCanceledException && IsOf(entry, "MassTransit.ReceiveTransport")
             )
             .Enrich.FromLogContext();
+        var formatter = LogTargets.Formatter(settings.LogFormat, new LogLineFormatter());
         var logger = (
-            writer is null
-                ? configuration.WriteTo.Console(new LogLineFormatter(), standardErrorFromLevel: LogEventLevel.Verbose)
-                : configuration.WriteTo.Sink(new WriterSink(writer))
-        ).CreateLogger();
+            settings.LogWriter is null
+                ? configuration.WriteTo.Console(formatter, standardErrorFromLevel: LogEventLevel.Verbose)
+                : configuration.WriteTo.Sink(new WriterSink(settings.LogWriter, formatter))
+        )
+            .AlsoTo(settings.LogFile, formatter)
+            .CreateLogger();
         services.AddLogging(logging => logging.ClearProviders().AddSerilog(logger, dispose: true));
     }
 
@@ -50,15 +56,13 @@ internal static class SerilogConsole
             || (text.StartsWith("Failed to stop bus", StringComparison.Ordinal) && text.Contains("Not Started", StringComparison.Ordinal));
     }
 
-    private sealed class WriterSink(TextWriter writer) : ILogEventSink
+    private sealed class WriterSink(TextWriter writer, ITextFormatter formatter) : ILogEventSink
     {
-        private readonly LogLineFormatter _formatter = new();
-
         public void Emit(LogEvent logEvent)
         {
             lock (writer)
             {
-                _formatter.Format(logEvent, writer);
+                formatter.Format(logEvent, writer);
             }
         }
     }

@@ -57,7 +57,8 @@ internal static class Server
     {
         var builder = WebApplication.CreateBuilder(new WebApplicationOptions { ContentRootPath = AppContext.BaseDirectory });
         builder.AddHttpEndpoints(settings);
-        builder.Services.AddSerilog(settings.LogLevel, settings.LogWriter);
+        builder.Services.AddSerilog(settings);
+        builder.Services.AddTraceExport();
         builder.Services.AddSingleton(TimeProvider.System);
         builder.Services.AddSingleton(settings);
         AddOptions(builder, settings);
@@ -93,6 +94,7 @@ internal static class Server
         services.AddSingleton<JobIntake>();
         AddMoveSubscriber<FinalReplies>(services);
         AddMoveSubscriber<MoveMetrics>(services);
+        AddMoveSubscriber<HoldSpans>(services);
         services.AddSingleton<JobEvents>();
         services.AddSingleton<Permits>();
         services.AddSingleton<PoolBacklog>();
@@ -113,6 +115,8 @@ internal static class Server
         services.AddSingleton<JobCancel>();
         services.AddSingleton<Readiness>();
         services.AddSingleton<DispatcherMetrics>();
+        services.AddSingleton<JobMetrics>();
+        services.AddSingleton<StoreMetrics>();
         services.AddMetricsExposition();
         services.AddSingleton<ProcessRegister>();
         services.AddSingleton(provider => AuditFolder.Open(provider.GetRequiredService<ServerSettings>()));
@@ -158,7 +162,7 @@ internal static class Server
         services.AddEmbeddedWorker(settings);
         AddHosted<OutboxSweeper>(services);
         AddHosted<Sweep>(services);
-        AddHosted<ApprovalWaitMetrics>(services);
+        AddHosted<StoreMonitor>(services);
         AddHosted<PoolMonitor>(services);
         AddHosted<GateMetrics>(services);
     }

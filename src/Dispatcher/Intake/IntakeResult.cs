@@ -39,6 +39,22 @@ internal enum IntakeOutcome
     PolicyChanged,
 }
 
+/// <summary>The names of outcomes in metrics and traces.</summary>
+internal static class IntakeOutcomes
+{
+    public static string NameOf(IntakeOutcome outcome) =>
+        outcome switch
+        {
+            IntakeOutcome.Stored => "stored",
+            IntakeOutcome.DeniedWithoutBundle => "denied_without_bundle",
+            IntakeOutcome.Known => "known",
+            IntakeOutcome.Conflict => "conflict",
+            IntakeOutcome.IdTaken => "id_taken",
+            IntakeOutcome.Malformed => "malformed",
+            IntakeOutcome.PolicyChanged => "policy_changed",
+        };
+}
+
 /// <summary>The error of a submission whose id or key belongs to another job.</summary>
 internal static class Conflicts
 {

@@ -17,6 +17,7 @@ internal sealed class IntakeWriter(
     StoreHealth health,
     IDbContextFactory<DispatcherDb> database,
     Relay relay,
+    JobMetrics metrics,
     TimeProvider time
 ) : GroupCommit<Acceptance, IntakeResult>(health, time)
 {
@@ -28,11 +29,13 @@ internal sealed class IntakeWriter(
         CancellationToken cancellationToken
     )
     {
+        using var span = JobSpans.Commit("intake", batch.Select(acceptance => acceptance.Job).OfType<Job>());
         var ready = batch.Where(acceptance => acceptance.Job?.State == JobState.Accepted).Select(acceptance => acceptance.Job!).ToList();
         var signal = ready.Count == 0 ? null : DispatchSignal.Message(ready.Select(job => job.Pool!), Time);
         var committed = await store.AcceptAsync([.. batch.Where(acceptance => acceptance.IsStored)], signal, cancellationToken);
         relay.Offer(batch.Where(acceptance => committed.Jobs.Contains(acceptance.JobId)).SelectMany(acceptance => acceptance.Outbox));
         relay.Offer(signal is null ? [] : [signal]);
+        metrics.Committed("intake", committed.Jobs.Count);
         try
         {
             var others = batch.Where(acceptance => !committed.Jobs.Contains(acceptance.JobId)).ToList();

@@ -21,6 +21,8 @@ internal sealed partial class JobIntake(
     Relay relay,
     JobEvents events,
     StoreClock clock,
+    JobMetrics metrics,
+    TimeProvider time,
     ILogger<JobIntake> logger
 )
 {
@@ -33,27 +35,52 @@ internal sealed partial class JobIntake(
         CancellationToken cancellationToken
     )
     {
+        var began = time.GetTimestamp();
+        var span = JobSpans.Intake(source.Channel, source.TraceParent, source.MessageId);
         var errors = new List<InputError>();
-        if (reader.Read(body, source, errors) is not { } submission)
+        if (reader.Read(body, span?.Id is { } own ? source with { TraceParent = own } : source, errors) is not { } submission)
         {
-            return new EvaluatedSubmission(null, null, errors);
+            return new EvaluatedSubmission(null, null, errors)
+            {
+                Channel = source.Channel,
+                Began = began,
+                Span = span,
+            };
         }
 
         // :: Step 2
         var evaluated = await gate.EvaluateAsync(submission.Job, Hop.Intake, cancellationToken);
-        return new EvaluatedSubmission(evaluated, submission, []);
+        return new EvaluatedSubmission(evaluated, submission, [])
+        {
+            Channel = source.Channel,
+            Began = began,
+            Span = span?.Of(submission.Job),
+        };
     }
 
     /// <summary>Stores an evaluated submission and returns its answer, or the errors for which it is refused.</summary>
-    public async Task<IntakeResult> AnswerAsync(EvaluatedSubmission read, CancellationToken cancellationToken) =>
-        read is { Evaluated: { } evaluated, Submission: { } submission }
+    public async Task<IntakeResult> AnswerAsync(EvaluatedSubmission read, CancellationToken cancellationToken)
+    {
+        using var span = read.Span;
+        var result = read is { Evaluated: { } evaluated, Submission: { } submission }
             ? await AcceptAsync(evaluated, submission, cancellationToken)
             : new IntakeResult(IntakeOutcome.Malformed, null) { Errors = read.Errors };
+        var outcome = IntakeOutcomes.NameOf(result.Outcome);
+        span?.SetTag("dispatcher.intake.outcome", outcome);
+        metrics.Submitted(read.Channel, outcome, time.GetElapsedTime(read.Began));
+        if (result is { Outcome: IntakeOutcome.Stored, Answer: { } answer })
+        {
+            metrics.Entered(answer.State);
+        }
+
+        return result;
+    }
 
     /// <summary>Stores an evaluated job. Evaluates it again if another bundle came into force before the commit.</summary>
     // :: Step 3
     public async Task<IntakeResult> AcceptAsync(Evaluated<Job> evaluated, Submission submission, CancellationToken cancellationToken)
     {
+        using var scope = JobScope.Begin(logger, evaluated.Subject);
         while (true)
         {
             var acceptance = Decided(evaluated, submission);

@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using System.Security.Cryptography;
 using Dispatcher.Broker;
 using Dispatcher.Contracts;
@@ -20,7 +21,17 @@ internal sealed record Submission(Job Job, SubmissionSource Source, string Paylo
 }
 
 /// <summary>A submission after its first evaluation, or the errors for which it cannot be read: one of the two.</summary>
-internal sealed record EvaluatedSubmission(Evaluated<Job>? Evaluated, Submission? Submission, IReadOnlyList<InputError> Errors);
+internal sealed record EvaluatedSubmission(Evaluated<Job>? Evaluated, Submission? Submission, IReadOnlyList<InputError> Errors)
+{
+    /// <summary><c>amqp</c> or <c>http</c>.</summary>
+    public required string Channel { get; init; }
+
+    /// <summary>The timestamp of the clock at which the server began to read it.</summary>
+    public required long Began { get; init; }
+
+    /// <summary>The open span of the submission; its answer ends it. Null: it is not traced.</summary>
+    public Activity? Span { get; init; }
+}
 
 /// <summary>A submission from the broker, as the policy filter passes it to <see cref="IntakeConsumer"/>.</summary>
 /// <param name="Source">How it arrived.</param>

@@ -1,21 +1,67 @@
 using Dispatcher.Base;
 using Dispatcher.Contracts;
 using Dispatcher.Jobs;
+using Dispatcher.Storage;
 
 namespace Dispatcher.Outbox;
 
-/// <summary>Counts attempts that ended and approvals that expired.</summary>
-internal sealed class MoveMetrics(DispatcherMetrics metrics) : IMoveSubscriber
+/// <summary>Counts moves, and measures how long each hop and each job took. All times are those of the database's clock.</summary>
+internal sealed class MoveMetrics(DispatcherMetrics metrics, JobMetrics jobs, StoreClock clock) : IMoveSubscriber
 {
     public void Committed(IReadOnlyList<Move> moves)
     {
-        foreach (var move in moves.Where(move => move.Before.State == JobState.Running && move.Before.State != move.After.State))
+        if (moves.Count == 0)
         {
-            metrics.AttemptEnded(move.Before.Pool!, ResultOf(move));
+            return;
         }
 
-        metrics.ApprovalsExpired(moves.Count(move => move.Approval?.To == ApprovalStates.Expired));
+        var now = clock.Now;
+        jobs.Committed("moves", moves.Count);
+        foreach (var move in moves)
+        {
+            if (move.Before.State != move.After.State)
+            {
+                Count(move, now);
+            }
+
+            if (move.Approval?.To == ApprovalStates.Expired)
+            {
+                metrics.ApprovalsExpired(1);
+            }
+        }
     }
+
+    private void Count(Move move, long now)
+    {
+        var (before, after) = (move.Before, move.After);
+        jobs.Entered(after.State);
+        if (HopOf(before, after) is var (hop, since))
+        {
+            jobs.HopTook(hop, TimeSpan.FromMicroseconds(now - since));
+        }
+
+        if (before.State == JobState.Running)
+        {
+            metrics.AttemptEnded(before.Pool!, ResultOf(move));
+        }
+
+        if (after.State.IsFinal())
+        {
+            jobs.Ended(after.State, TimeSpan.FromMicroseconds(now - before.CreatedAt));
+        }
+    }
+
+    /// <summary>The hop that the move ends, and when the hop began. Null: the move ends none, such as a return to the backlog.</summary>
+    private static (string Hop, long Since)? HopOf(Job before, Job after) =>
+        (before.State, after.State) switch
+        {
+            (JobState.Held, JobState.Approved) => ("approval", before.UpdatedAt),
+            (_, JobState.Dispatched) => ("backlog", before.ReadyAt),
+            (JobState.Dispatched, JobState.Running) => ("claim", before.UpdatedAt),
+            // The limit of the run counts from the claim.
+            (JobState.Running, _) when before is { RunUntil: { } until, RunLimitUs: { } limit } => ("run", until - limit),
+            _ => null,
+        };
 
     private static string ResultOf(Move move) =>
         move.After.State switch

@@ -23,6 +23,7 @@ internal sealed class MoveWriter(
 
     protected override async Task<IReadOnlyList<MoveResult>> CommitAsync(IReadOnlyList<Move> batch, CancellationToken cancellationToken)
     {
+        using var span = JobSpans.Commit("moves", batch.Select(move => move.Before));
         var moves = batch.Select(WithEvent).ToList();
         var committed = await store.MoveAsync(moves, cancellationToken);
         Publish([.. moves.Where(move => committed.Jobs.Contains(move.Before.JobId))]);

@@ -5,7 +5,7 @@ using Dispatcher.Storage;
 namespace Dispatcher.Outbox;
 
 /// <summary>Sends the outbox messages that no relay sent: of processes that died, and those whose sending failed before.</summary>
-internal sealed class OutboxSweeper(IStore store, Relay relay, TimeProvider time, ILogger<OutboxSweeper> logger)
+internal sealed class OutboxSweeper(IStore store, Relay relay, JobMetrics metrics, TimeProvider time, ILogger<OutboxSweeper> logger)
     : Loop(TimeSpan.FromSeconds(1), time, logger)
 {
     /// <summary>A work message has up to 384 KiB, so a batch of the largest has 40 MB.</summary>
@@ -20,6 +20,10 @@ internal sealed class OutboxSweeper(IStore store, Relay relay, TimeProvider time
         {
             due = await store.TakeOutboxAsync(Batch, Postpone, cancellationToken);
             await relay.SendAsync(due, cancellationToken);
+            if (due.Count > 0)
+            {
+                metrics.Repaired("message", due.Count);
+            }
         } while (due.Count == Batch);
     }
 }

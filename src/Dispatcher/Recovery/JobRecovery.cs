@@ -82,6 +82,7 @@ internal sealed partial class JobRecovery(
     /// <summary>Null: the outcome is applied, or it repeats one that was applied.</summary>
     private async Task<LateOutcome?> RecordAsync(AttemptOutcome outcome, Job? job, string sender, CancellationToken cancellationToken)
     {
+        using var scope = job is null ? null : JobScope.Begin(logger, job);
         for (var tries = 0; job is not null && tries < MaxTries; tries++)
         {
             if (!IsFromCurrentRun(job, outcome, sender))
@@ -89,7 +90,9 @@ internal sealed partial class JobRecovery(
                 break;
             }
 
-            if (await moves.AddAsync(RecoveryMoves.Of(job, outcome, ContextOf(outcome)), cancellationToken) == MoveResult.Moved)
+            var move = RecoveryMoves.Of(job, outcome, ContextOf(outcome));
+            using var span = JobSpans.Outcome(job)?.SetTag("dispatcher.state", WireNames.Of(move.After.State));
+            if (await moves.AddAsync(move, cancellationToken) == MoveResult.Moved)
             {
                 return null;
             }

@@ -22,6 +22,7 @@ internal sealed partial class Sweep(
     DispatchSignals signals,
     CurrentBundle current,
     StoreClock clock,
+    JobMetrics metrics,
     TimeProvider time,
     ILogger<Sweep> logger
 ) : Loop(TimeSpan.FromMilliseconds(500), time, logger)
@@ -48,13 +49,22 @@ internal sealed partial class Sweep(
         var context = new RecoveryContext(current.InForce.Bundle, clock.Now, Time);
         var useBy = await UseByAsync(due, cancellationToken);
         var repairs = due.Select(job => TryRepair(job, context, useBy.GetValueOrDefault(job.JobId))).OfType<Move>().ToList();
-        foreach (var move in repairs.Where(move => move.Before.State != move.After.State))
+        await Task.WhenAll(repairs.Select(move => MoveAsync(move, cancellationToken)));
+        return due.Count;
+    }
+
+    private async Task MoveAsync(Move move, CancellationToken cancellationToken)
+    {
+        var isRepair = move.Before.State != move.After.State;
+        if (isRepair)
         {
             Log.Repaired(logger, move.Before.JobId, move.Before.State, move.After.State, move.Before.Attempt);
         }
 
-        await Task.WhenAll(repairs.Select(move => moves.AddAsync(move, cancellationToken)));
-        return due.Count;
+        if (await moves.AddAsync(move, cancellationToken) == MoveResult.Moved && isRepair)
+        {
+            metrics.Repaired(move.Entry!.Kind, 1);
+        }
     }
 
     /// <summary>The move that repairs a due job. Null: the sweep checks it again later.</summary>

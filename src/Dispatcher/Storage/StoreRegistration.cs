@@ -5,6 +5,9 @@ using Npgsql;
 
 namespace Dispatcher.Storage;
 
+/// <summary>Which statements are traced. It is registered only if something listens to traces.</summary>
+internal delegate void NpgsqlTracing(NpgsqlTracingOptionsBuilder options);
+
 /// <summary>Registers one of the two stores.</summary>
 internal static class StoreRegistration
 {
@@ -13,7 +16,13 @@ internal static class StoreRegistration
 
     public static void AddPostgresStore(this IServiceCollection services, string connectionString)
     {
-        services.AddSingleton(_ => new NpgsqlDataSourceBuilder(WithDefaults(connectionString)).Build());
+        services.AddSingleton(provider =>
+        {
+            var source = new NpgsqlDataSourceBuilder(WithDefaults(connectionString));
+            // The default is the connection string, which would be an attribute of every span.
+            source.Name = "dispatcher";
+            return (provider.GetService<NpgsqlTracing>() is { } tracing ? source.ConfigureTracing(new(tracing)) : source).Build();
+        });
         services.AddPooledDbContextFactory<DispatcherDb>(
             (provider, options) =>
                 options

@@ -68,6 +68,9 @@ internal sealed class Journey : IAsyncDisposable
 
     public PolicyDraft Policies { get; }
 
+    /// <summary>Variables of the server and reference worker processes that start from now on.</summary>
+    public Dictionary<string, string> Variables { get; } = [];
+
     /// <summary>The rows of the store.</summary>
     public Records Records { get; }
 

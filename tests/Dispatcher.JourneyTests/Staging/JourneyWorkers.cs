@@ -49,7 +49,7 @@ internal static class JourneyWorkers
             journey.WithWorker(
                 ChildProcess.OfOutput(
                     "Dispatcher.ReferenceWorker.dll",
-                    new Dictionary<string, string>
+                    new Dictionary<string, string>(journey.Variables)
                     {
                         ["DISPATCHER_API_KEY"] = await journey.KeyAsync(dispatcher, "worker-repo", "worker:repo"),
                     },

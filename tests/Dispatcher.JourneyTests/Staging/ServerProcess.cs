@@ -5,7 +5,11 @@ internal sealed class ServerProcess(Journey journey, string address) : Dispatche
 {
     private readonly ChildProcess _process = ChildProcess.OfOutput(
         "dispatcher.dll",
-        new Dictionary<string, string> { ["DISPATCHER_API_KEY"] = AdminKey, ["DISPATCHER_POSTGRES"] = journey.ServePostgres },
+        new Dictionary<string, string>(journey.Variables)
+        {
+            ["DISPATCHER_API_KEY"] = AdminKey,
+            ["DISPATCHER_POSTGRES"] = journey.ServePostgres,
+        },
         [
             .. journey.IsMigrated ? (string[])["serve"] : ["serve", "--migrate"],
             "--rabbitmq",

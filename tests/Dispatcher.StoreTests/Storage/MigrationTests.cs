@@ -49,6 +49,7 @@ public sealed class MigrationTests
                 "0010_keys_stay_revoked",
                 "0013_worker_troubles",
                 "0014_retention",
+                "0017_telemetry",
             ],
             await Migrator.MissingAsync(db, Stop)
         );

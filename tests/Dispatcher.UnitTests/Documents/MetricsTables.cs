@@ -33,6 +33,8 @@ internal sealed class MetricsTables : IDisposable
         _listener.SetMeasurementEventCallback<double>((instrument, _, labels, _) => Note(instrument, labels));
         _listener.Start();
         RecordAll(new DispatcherMetrics(meters));
+        RecordAll(new JobMetrics(meters));
+        RecordAll(new StoreMetrics(meters));
         RecordAll(new WorkerMetrics(meters));
     }
 

@@ -20,7 +20,7 @@ internal static class SettingsTables
         $"""
             ### Server
 
-            An option wins over its variable, which its meaning names. The last three have no option. Instead of each variable `NAME`,
+            An option wins over its variable, which its meaning names. The last five have no option. Instead of each variable `NAME`,
             `NAME_FILE` can give the path of a file that contains the value.
 
             | setting | of | meaning |
@@ -44,6 +44,8 @@ internal static class SettingsTables
                 ("DISPATCHER_API_KEY", nameof(ServerSettings.ApiKey)),
                 ("DISPATCHER_AUDIT_KEY", nameof(ServerSettings.AuditKey)),
                 ("DISPATCHER_LOG_LEVEL", nameof(ServerSettings.LogLevel)),
+                ("DISPATCHER_LOG_FORMAT", nameof(ServerSettings.LogFormat)),
+                ("DISPATCHER_LOG_FILE", nameof(ServerSettings.LogFile)),
             ]
         select $"| `{variable.Name}` | `serve` | {XmlDocs.Of(typeof(ServerSettings).GetProperty(variable.Property)!)} |";
 

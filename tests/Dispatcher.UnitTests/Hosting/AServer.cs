@@ -50,6 +50,10 @@ internal sealed class AServer : IAsyncDisposable
     public T Get<T>()
         where T : notnull => _app.Services.GetRequiredService<T>();
 
+    /// <summary>Null: it is not registered.</summary>
+    public T? Find<T>()
+        where T : class => _app.Services.GetService<T>();
+
     public async Task<DispatcherDb> DatabaseAsync() =>
         await Get<IDbContextFactory<DispatcherDb>>().CreateDbContextAsync(TestContext.Current.CancellationToken);
 

@@ -1,9 +1,9 @@
 using System.Text.Json;
-using Microsoft.Extensions.Logging.Abstractions;
+using Dispatcher.ReferenceWorker.Logs;
 using Serilog.Events;
 using Serilog.Parsing;
 using ServerLines = Dispatcher.Hosting.LogLineFormatter;
-using WorkerLines = Dispatcher.ReferenceWorker.LogLineFormatter;
+using WorkerLines = Dispatcher.ReferenceWorker.Logs.LogLineFormatter;
 
 namespace Dispatcher.UnitTests.Hosting;
 
@@ -89,52 +89,63 @@ public sealed class LogLineTests
         var text = $"host{forged}12:00:00.000 Information Dispatcher All is well";
         var output = new StringWriter();
 
-        var entry = new LogEntry<string>(
-            LogLevel.Warning,
-            "Dispatcher",
-            default,
-            text,
-            new InvalidOperationException(text),
-            (state, _) => $"Program says {state}"
-        );
-
-        new WorkerLines().Write(entry, null, output);
+        new WorkerLines().Format(Event("Program says {Text}", new InvalidOperationException(text), ("Text", text)), output);
 
         OneLineAndItsException(output.ToString(), forged);
+    }
+
+    [Theory]
+    [MemberData(nameof(Forged))]
+    public void Json_log_is_one_object_on_one_line(string forged)
+    {
+        var text = $"host{forged}{{\"level\":\"Information\"}}";
+        var output = new StringWriter();
+
+        new JsonLineFormatter().Format(Event("Program says {Text}", new InvalidOperationException(text), ("Text", text)), output);
+
+        Assert.Single(output.ToString(), c => char.IsControl(c));
+        var line = JsonDocument.Parse(output.ToString()).RootElement;
+        Assert.Equal("Program says " + text, line.GetProperty("message").GetString());
+        Assert.Equal(text, line.GetProperty("properties").GetProperty("Text").GetString());
+    }
+
+    /// <summary>What a log store indexes: names and types are a contract.</summary>
+    [Fact]
+    public void Json_log_has_event_id_level_time_trace_and_properties()
+    {
+        var output = new StringWriter();
+        var id = new LogEventProperty("EventId", new StructureValue([new LogEventProperty("Id", new ScalarValue(2401))]));
+        var logged = Event("Job {JobId} ends", null, ("JobId", "0198c5a2"), ("Attempt", 2), ("TraceId", "4bf9"), ("SourceContext", "A.B"));
+        logged.AddOrUpdateProperty(id);
+
+        new JsonLineFormatter().Format(logged, output);
+
+        Assert.Equal(
+            """
+            {"time":"1970-01-01T00:00:00Z","level":"Warning","event_id":2401,"logger":"A.B","message":"Job 0198c5a2 ends",
+            "trace_id":"4bf9","properties":{"JobId":"0198c5a2","Attempt":2}}
+            """,
+            output.ToString().TrimEnd().Replace("ends\",", "ends\",\n", StringComparison.Ordinal)
+        );
     }
 
     /// <summary>A log line of a handler names its job, and names it only once.</summary>
     [Fact]
     public void Reference_worker_log_shows_the_job_during_a_run()
     {
-        var scopes = new LoggerExternalScopeProvider();
         var output = new StringWriter();
-        var values = new Dictionary<string, object?> { ["JobId"] = "0198c5a2" };
+        (string, object)[] scope = [("JobId", "0198c5a2"), ("Topic", "job.exec.shell\n"), ("Attempt", 1)];
 
-        using (scopes.Push("job 0198c5a2 job.exec.shell\n attempt 1"))
-        {
-            new WorkerLines().Write(
-                new LogEntry<string>(LogLevel.Information, "Handler", default, "state", null, (_, _) => "It works"),
-                scopes,
-                output
-            );
-            new WorkerLines().Write(
-                new LogEntry<Dictionary<string, object?>>(
-                    LogLevel.Information,
-                    "Runner",
-                    default,
-                    values,
-                    null,
-                    (_, _) => "Job 0198c5a2 ends"
-                ),
-                scopes,
-                output
-            );
-        }
+        new WorkerLines().Format(Event("It works", null, scope), output);
+        new WorkerLines().Format(Event("Job {JobId} ends", null, scope), output);
 
-        var lines = output.ToString().TrimEnd('\n').Split('\n');
-        Assert.EndsWith("Handler[0] [job 0198c5a2 job.exec.shell\\u000a attempt 1] It works", lines[0], StringComparison.Ordinal);
-        Assert.EndsWith("Runner[0] Job 0198c5a2 ends", lines[1], StringComparison.Ordinal);
+        Assert.Equal(
+            [
+                "00:00:00.000 Warning [0] [job 0198c5a2 job.exec.shell\\u000a attempt 1] It works",
+                "00:00:00.000 Warning [0] Job 0198c5a2 ends",
+            ],
+            output.ToString().Split('\n', StringSplitOptions.RemoveEmptyEntries)
+        );
     }
 
     [Theory]
@@ -175,6 +186,15 @@ public sealed class LogLineTests
     }
 
     // Every further line is indented, which no line of the log is.
+    private static LogEvent Event(string template, Exception? exception, params (string Name, object Value)[] properties) =>
+        new(
+            DateTimeOffset.UnixEpoch,
+            LogEventLevel.Warning,
+            exception,
+            new MessageTemplateParser().Parse(template),
+            properties.Select(property => new LogEventProperty(property.Name, new ScalarValue(property.Value)))
+        );
+
     private static void OneLineAndItsException(string output, string forged)
     {
         var character = forged.EnumerateRunes().First();

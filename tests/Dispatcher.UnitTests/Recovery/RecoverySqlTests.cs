@@ -1,3 +1,4 @@
+using Dispatcher.Base;
 using Dispatcher.Contracts;
 using Dispatcher.Dispatching;
 using Dispatcher.Enforcement;
@@ -68,6 +69,7 @@ public sealed class RecoverySqlTests
             server.Get<DispatchSignals>(),
             server.Get<CurrentBundle>(),
             server.Get<StoreClock>(),
+            server.Get<JobMetrics>(),
             TimeProvider.System,
             NullLogger<Sweep>.Instance
         );

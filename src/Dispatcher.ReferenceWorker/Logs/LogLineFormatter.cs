@@ -1,52 +1,45 @@
 using System.Buffers;
 using System.Globalization;
 using System.Text;
-using Microsoft.Extensions.Logging.Abstractions;
-using Microsoft.Extensions.Logging.Console;
+using Serilog.Events;
+using Serilog.Formatting;
 
-namespace Dispatcher.ReferenceWorker;
+namespace Dispatcher.ReferenceWorker.Logs;
 
 /// <summary>
 /// Writes each event as one line and its exception below it, indented. Payloads of jobs and outputs of programs reach the log. Their
 /// line breaks and other control characters are escaped, so that no text can imitate a log line or control the terminal.
 /// </summary>
-internal sealed class LogLineFormatter(TimeProvider clock) : ConsoleFormatter(Line)
+internal sealed class LogLineFormatter : ITextFormatter
 {
-    /// <summary>The name of this formatter in the console's options.</summary>
-    public const string Line = "line";
-
     private const string Indent = "    ";
 
-    public LogLineFormatter()
-        : this(TimeProvider.System) { }
-
-    public override void Write<TState>(in LogEntry<TState> logEntry, IExternalScopeProvider? scopeProvider, TextWriter textWriter)
+    public void Format(LogEvent logEvent, TextWriter output)
     {
-        var time = clock.GetUtcNow().ToString("HH:mm:ss.fff", CultureInfo.InvariantCulture);
-        var message = ScopeOf(logEntry.State, scopeProvider) + logEntry.Formatter(logEntry.State, logEntry.Exception);
-        var id = logEntry.EventId.Id.ToString(CultureInfo.InvariantCulture);
-        textWriter.WriteLine($"{time} {logEntry.LogLevel} {logEntry.Category}[{id}] {Clean(message)}");
-        if (logEntry.Exception is { } exception)
+        var time = logEvent.Timestamp.UtcDateTime.ToString("HH:mm:ss.fff", CultureInfo.InvariantCulture);
+        var entry = new LogEntry(logEvent);
+        var message = Clean(JobOf(logEvent) + entry.Message);
+        output.WriteLine(
+            string.Create(CultureInfo.InvariantCulture, $"{time} {logEvent.Level} {Clean(entry.Logger)}[{entry.EventId}] {message}")
+        );
+        if (logEvent.Exception is { } exception)
         {
             foreach (var part in exception.ToString().ReplaceLineEndings("\n").Split('\n'))
             {
-                textWriter.WriteLine(Indent + Clean(part));
+                output.WriteLine(Indent + Clean(part));
             }
         }
     }
 
-    /// <summary>The scopes of the event, which name the job of a handler's line. Empty when the event itself names its job.</summary>
-    private static string ScopeOf<TState>(TState state, IExternalScopeProvider? scopes)
-    {
-        if (state is IEnumerable<KeyValuePair<string, object?>> values && values.Any(value => value.Key == "JobId"))
-        {
-            return "";
-        }
+    /// <summary>The job of the scope, for a handler's line. Empty when the event itself names its job, or has none.</summary>
+    private static string JobOf(LogEvent logEvent) =>
+        logEvent.Properties.TryGetValue("JobId", out var jobId)
+        && !logEvent.MessageTemplate.Text.Contains("{JobId}", StringComparison.Ordinal)
+            ? $"[job {Text(jobId)} {Text(logEvent.Properties.GetValueOrDefault("Topic"))} "
+                + $"attempt {Text(logEvent.Properties.GetValueOrDefault("Attempt"))}] "
+            : "";
 
-        var text = new StringBuilder();
-        scopes?.ForEachScope((scope, all) => all.Append(CultureInfo.InvariantCulture, $"[{scope}] "), text);
-        return text.ToString();
-    }
+    private static string Text(LogEventPropertyValue? value) => value is ScalarValue { Value: { } scalar } ? $"{scalar}" : $"{value}";
 
     private static string Clean(string text)
     {
