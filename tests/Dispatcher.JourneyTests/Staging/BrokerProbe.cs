@@ -22,20 +22,25 @@ internal static class BrokerProbe
     private static CancellationToken Now => TestContext.Current.CancellationToken;
 
     /// <summary>Whether the broker refuses an action for want of rights. Any other fault is none of these.</summary>
-    public static async Task<bool> IsRefusedAsync(IConnection connection, Func<IChannel, Task> action)
+    public static async Task<bool> IsRefusedAsync(IConnection connection, Func<IChannel, Task> action) =>
+        await RefusalAsync(connection, action) == AccessRefused;
+
+    /// <summary>The code with which the broker closes the channel of an action. Null: it allows the action.</summary>
+    public static async Task<ushort?> RefusalAsync(IConnection connection, Func<IChannel, Task> action)
     {
         var confirmed = new CreateChannelOptions(publisherConfirmationsEnabled: true, publisherConfirmationTrackingEnabled: true);
         await using var channel = await connection.CreateChannelAsync(confirmed, Now);
         try
         {
             await action(channel).WaitAsync(TimeSpan.FromSeconds(30), Now);
-            return false;
+            return null;
         }
 #pragma warning disable CA1031 // The client throws several types; the reason is on the channel.
         catch (Exception)
 #pragma warning restore CA1031
         {
-            return channel.CloseReason?.ReplyCode == AccessRefused;
+            // 0: the action failed, and the broker did not refuse it.
+            return channel.CloseReason?.ReplyCode ?? 0;
         }
     }
 
@@ -57,6 +62,15 @@ internal static class BrokerProbe
                 },
             },
         };
+
+    /// <summary>Publishes with the name of a user as <c>user_id</c>, which the broker compares with that of the connection.</summary>
+    public static Func<IChannel, Task> PublishAs(string user, string exchange, string routingKey) =>
+        channel =>
+            channel
+                .BasicPublishAsync(exchange, routingKey, mandatory: false, new BasicProperties { UserId = user }, "{}"u8.ToArray(), Now)
+                .AsTask();
+
+    public static Func<IChannel, Task> Read(string queue) => channel => channel.BasicGetAsync(queue, autoAck: false, Now);
 
     public static Func<IChannel, Task> Publish(string exchange, string routingKey) =>
         channel => channel.BasicPublishAsync(exchange, routingKey, mandatory: false, "{}"u8.ToArray(), Now).AsTask();

@@ -28,6 +28,10 @@ internal static class Servers
 
     private static Uri Broker => new(VariableOrSkip("DISPATCHER_TEST_RABBITMQ"));
 
+    /// <summary>The management API with an administrator: the value of <c>DISPATCHER_RABBITMQ_MANAGEMENT</c>.</summary>
+    public static string ManagementSetting =>
+        VariableOrSkip("DISPATCHER_TEST_RABBITMQ_MANAGEMENT").Replace("://", $"://{Broker.UserInfo}@", StringComparison.Ordinal);
+
     public static Uri BrokerAs(string user, string vhost) => new($"amqp://{user}:{Password}@{Broker.Host}:{Broker.Port}/{vhost}");
 
     public static string Postgres(string database) =>

@@ -96,7 +96,7 @@ internal sealed class IdentityRoles : IAsyncDisposable
     /// </summary>
     public async Task CreateEffectsAsync(string role, string password, string pool, CancellationToken cancellationToken)
     {
-        var schema = EffectSchema(pool);
+        var (schema, create) = (Checked(EffectSchema(pool)), Create(role, password));
         await ExecuteAsync($"create schema if not exists \"{schema}\"", cancellationToken);
         var there = new NpgsqlConnectionStringBuilder(_connection) { SearchPath = $"\"{schema}\"" };
         using (var store = PoolEffectStore.Open(there.ConnectionString, TimeProvider.System, NullLogger.Instance))
@@ -107,7 +107,7 @@ internal sealed class IdentityRoles : IAsyncDisposable
         // One text is one transaction.
         await ExecuteAsync(
             $"""
-            {Create(role, password)}
+            {create}
             do $$ begin execute format('revoke create on schema %I from public', current_schema()); end $$;
             grant usage on schema "{schema}" to "{role}";
             grant select, insert, update, delete on all tables in schema "{schema}" to "{role}";
@@ -158,10 +158,13 @@ internal sealed class IdentityRoles : IAsyncDisposable
     public ValueTask DisposeAsync() => _services.DisposeAsync();
 
     private static string Create(string role, string password) =>
-        Migrator.IsRoleName(role)
-            ? $"create role \"{role}\" login nosuperuser nocreatedb nocreaterole noreplication nobypassrls "
-                + $"password '{GeneratedSecret.PostgresVerifier(password)}';"
-            : throw new ArgumentException($"\"{role}\" is not a role name; allowed are {Migrator.RoleNameWords}.", nameof(role));
+        $"create role \"{Checked(role)}\" login nosuperuser nocreatedb nocreaterole noreplication nobypassrls "
+        + $"password '{GeneratedSecret.PostgresVerifier(password)}';";
+
+    private static string Checked(string name) =>
+        Migrator.IsRoleName(name)
+            ? name
+            : throw new ArgumentException($"\"{name}\" is not a name; allowed are {Migrator.RoleNameWords}.", nameof(name));
 
     private Task<DispatcherDb> ContextAsync(CancellationToken cancellationToken) =>
         _services.GetRequiredService<IDbContextFactory<DispatcherDb>>().CreateDbContextAsync(cancellationToken);

@@ -26,7 +26,7 @@ internal static class RoleRights
                 case when r.rolsuper then '{Superuser}' end, case when r.rolcreatedb then 'createdb' end,
                 case when r.rolcreaterole then 'createrole' end, case when r.rolreplication then 'replication' end,
                 case when r.rolbypassrls then 'bypassrls' end, case when t.owns and not r.rolsuper then '{Ownership}' end,
-                case when has_schema_privilege(r.oid, current_schema(), 'create') then 'CREATE on schema ' || current_schema() end], null)
+                case when not r.rolsuper and has_schema_privilege(r.oid, current_schema(), 'create') then 'CREATE on schema ' || current_schema() end], null)
         from pg_roles r, lateral (
             select coalesce(bool_or(has_any_column_privilege(r.oid, c.oid, 'select')), false) as reads,
                 coalesce(bool_or(pg_has_role(r.oid, c.relowner, 'member')), false) as owns
