@@ -3,7 +3,7 @@
 #   ops/release.sh VERSION [FOLDER]     default FOLDER: artifacts
 #   FOLDER/dispatcher-VERSION-linux-x64.tar.gz     the program in one file, which needs no .NET, and the shipped policies
 #   FOLDER/packages/*.nupkg, *.snupkg              Dispatcher.Contracts, .Worker and .Persistence, with symbols
-# RUNTIMES="linux-x64 linux-arm64" builds the program for several runtimes.
+# RUNTIMES="linux-x64 linux-arm64" builds the program for several runtimes, RUNTIMES= only the packages.
 set -euo pipefail
 cd "$(dirname "$(realpath "$0")")/.."
 
@@ -29,7 +29,7 @@ for project in Contracts Worker Persistence; do
         -p:RepositoryCommit="$commit" --output "$folder/packages"
 done
 
-for runtime in ${RUNTIMES:-linux-x64}; do
+for runtime in ${RUNTIMES-linux-x64}; do
     # The lock files name no runtime: in the copy they are extended.
     name=dispatcher-$version-$runtime
     dotnet publish src/Dispatcher "${release[@]}" --runtime "$runtime" --self-contained \
