@@ -72,6 +72,10 @@ public sealed class TraceJourneys
                 intake.Attributes["messaging.message.id"]
             )
         );
+        // A program sends its metrics when it stops, at the latest.
+        Assert.Contains("dispatcher/dispatcher.jobs.submitted", collector.Metrics);
+        Assert.Contains("dispatcher-worker/dispatcher.worker.claims", collector.Metrics);
+
         // A commit serves many jobs: it has a trace of its own, with the statements as its children, and links to the jobs.
         var commit = Assert.Single(collector.Spans, span => span.Name == "commit intake" && span.LinkedTraces.Contains(Trace));
         Assert.Contains(collector.Spans, span => span.ParentId == commit.SpanId && span.Attributes.ContainsKey("db.system.name"));

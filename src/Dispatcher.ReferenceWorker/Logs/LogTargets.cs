@@ -49,7 +49,9 @@ internal static class LogTargets
     /// <summary>Why the setting is not a format. Null: it is one.</summary>
     public static string? FormatFault(string format) => format is Text or Json ? null : $"is '{format}'; allowed are {Text} and {Json}";
 
-    /// <summary>Why the file cannot be written to. Null: it can. It is made when it is missing, because the first line makes it anyway.</summary>
+    /// <summary>
+    /// Why the file cannot be written to. Null: it can. It is made when it is missing, because the first line makes it anyway.
+    /// </summary>
     public static string? FileFault(string file)
     {
         try

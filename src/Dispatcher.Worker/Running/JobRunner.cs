@@ -17,7 +17,13 @@ internal sealed partial class JobRunner(PoolParts parts, IServiceScopeFactory sc
     {
         var message = run.Message;
         _ = ActivityContext.TryParse(run.TraceParent, null, isRemote: true, out var trace);
-        using var scope = Log.Scope(_log, message.JobId, message.Topic, message.Attempt, trace.TraceId.ToString());
+        using var scope = Log.Scope(
+            _log,
+            message.JobId,
+            message.Topic,
+            message.Attempt,
+            trace == default ? null : trace.TraceId.ToString()
+        );
         using var activity = StartActivity(run, trace);
         var startedAt = parts.Dispatcher.GetUtcNow();
         parts.Metrics.RunStarted(message.Topic);

@@ -8,8 +8,8 @@ using Microsoft.EntityFrameworkCore;
 namespace Dispatcher.Api;
 
 /// <summary>
-/// Measures every few seconds whether this process can work, and what waits in the store: held approvals, the outbox and dead letters. Every
-/// query reads an index only, and none of the path of a job.
+/// Measures every few seconds whether this process can work, and what waits in the store: held approvals, the outbox and dead letters.
+/// Every query reads an index only, and none of the path of a job.
 /// </summary>
 internal sealed class StoreMonitor(
     IDbContextFactory<DispatcherDb> database,

@@ -23,15 +23,19 @@ internal sealed class OtlpCollector : IAsyncDisposable
 {
     private readonly WebApplication _app;
     private readonly ConcurrentQueue<CollectedSpan> _spans = new();
+    private readonly ConcurrentDictionary<string, bool> _metrics = new(StringComparer.Ordinal);
 
     private OtlpCollector(WebApplication app)
     {
         _app = app;
         app.MapPost("/v1/traces", async (HttpRequest request) => Keep(await BodyAsync(request)));
-        app.MapPost("/v1/metrics", () => Results.Ok());
+        app.MapPost("/v1/metrics", async (HttpRequest request) => KeepMetrics(await BodyAsync(request)));
     }
 
     public IReadOnlyList<CollectedSpan> Spans => [.. _spans];
+
+    /// <summary>The metrics that came, each as <c>service/name</c>.</summary>
+    public IReadOnlyCollection<string> Metrics => [.. _metrics.Keys];
 
     public string Address { get; private set; } = "";
 
@@ -68,12 +72,7 @@ internal sealed class OtlpCollector : IAsyncDisposable
     {
         foreach (var ofResource in Messages(request, 1))
         {
-            var service =
-                Messages(ofResource, 1)
-                    .SelectMany(resource => Attributes(resource, 1))
-                    .FirstOrDefault(pair => pair.Key == "service.name")
-                    .Value
-                ?? "";
+            var service = ServiceOf(ofResource);
             foreach (var span in Messages(ofResource, 2).SelectMany(scope => Messages(scope, 2)))
             {
                 _spans.Enqueue(SpanOf(service, span));
@@ -82,6 +81,23 @@ internal sealed class OtlpCollector : IAsyncDisposable
 
         return Results.Bytes([], "application/x-protobuf");
     }
+
+    private IResult KeepMetrics(byte[] request)
+    {
+        foreach (var ofResource in Messages(request, 1))
+        {
+            foreach (var metric in Messages(ofResource, 2).SelectMany(scope => Messages(scope, 2)))
+            {
+                _metrics[$"{ServiceOf(ofResource)}/{Encoding.UTF8.GetString(Messages(metric, 1).Single())}"] = true;
+            }
+        }
+
+        return Results.Bytes([], "application/x-protobuf");
+    }
+
+    private static string ServiceOf(byte[] ofResource) =>
+        Messages(ofResource, 1).SelectMany(resource => Attributes(resource, 1)).FirstOrDefault(pair => pair.Key == "service.name").Value
+        ?? "";
 
     private static CollectedSpan SpanOf(string service, byte[] span) =>
         new(service, Hex(span, 1), Hex(span, 2), Hex(span, 4), Encoding.UTF8.GetString(Messages(span, 5).Single()))
