@@ -43,7 +43,13 @@ internal sealed class ServerVerbs(Terminal terminal)
         var screen = new Screen(terminal);
         try
         {
-            using var api = new ApiClient(Server(arguments), Key(arguments));
+            var server = Server(arguments);
+            if (server is { Scheme: "http", IsLoopback: false })
+            {
+                terminal.Error.WriteLine($"warning: the API key is sent to {server.Authority} in plain text. Use an https:// address.");
+            }
+
+            using var api = new ApiClient(server, Key(arguments));
             return (int)await run(new ServerCall(arguments, api, screen, terminal, arguments.GetValue(_json)), cancellationToken);
         }
         catch (ExitException failure)

@@ -1,15 +1,19 @@
 namespace Dispatcher.JourneyTests.Staging;
 
 /// <summary>A server as a process: <c>dispatcher serve</c>. For journeys that kill, freeze or measure it.</summary>
-internal sealed class ServerProcess(Journey journey, string address) : DispatcherServer(address)
+internal sealed class ServerProcess(Journey journey, string address) : DispatcherServer(address, journey.Tls)
 {
     private readonly ChildProcess _process = ChildProcess.OfOutput(
         "dispatcher.dll",
-        new Dictionary<string, string> { ["DISPATCHER_API_KEY"] = AdminKey, ["DISPATCHER_POSTGRES"] = journey.ServePostgres },
+        new Dictionary<string, string>(journey.Tls?.Server ?? new Dictionary<string, string>())
+        {
+            ["DISPATCHER_API_KEY"] = AdminKey,
+            ["DISPATCHER_POSTGRES"] = journey.ServePostgres,
+        },
         [
             .. journey.IsMigrated ? (string[])["serve"] : ["serve", "--migrate"],
             "--rabbitmq",
-            Servers.BrokerAs(Journey.ServerUser, journey.Name).AbsoluteUri,
+            journey.BrokerAs(Journey.ServerUser).AbsoluteUri,
             "--policies",
             journey.Policies.Folder,
             "--audit",
