@@ -7,7 +7,9 @@ using Npgsql;
 
 namespace Dispatcher.JourneyTests;
 
-/// <summary>TLS on every connection: HTTPS, RabbitMQ and PostgreSQL, each with a private CA. The database refuses the server without TLS.</summary>
+/// <summary>
+/// TLS on every connection: HTTPS, RabbitMQ and PostgreSQL, each with a private CA. The database refuses the server without TLS.
+/// </summary>
 public sealed class TlsJourneys
 {
     private const string Topic = "job.test.once";
