@@ -120,7 +120,7 @@ internal sealed partial class PoolLoop : IDisposable
         {
             var untilAnswered = WorkerRetry.UntilSuccess(
                 _parts.Clock,
-                exception => Log.EffectStoreUnavailable(_log, _parts.Pool.Name, exception.Message)
+                exception => Log.EffectStoreUnavailable(_log, _parts.Pool.Name, PostgresConnection.Reason(exception))
             );
             await untilAnswered.ExecuteAsync(async token => await _effects.CreateSchemaAsync(token), stop);
         }

@@ -18,6 +18,9 @@ public sealed partial class ShellBlockJourneys
     private const string Tests = "README.md: Build and test";
     private const string Embedded = "ops/README.md: Embedded";
     private const string Real = "ops/README.md: With RabbitMQ and PostgreSQL";
+    private const string Certificates = "ops/README.md: TLS";
+    private const string ServeTls = "ops/README.md: TLS 2";
+    private const string CallTls = "ops/README.md: TLS 3";
     private const string Users = "ops/README.md: Broker users";
     private const string Names = "ops/README.md: Daily commands";
     private const string Daily = "ops/README.md: Daily commands 2";
@@ -43,6 +46,9 @@ public sealed partial class ShellBlockJourneys
                 Tests,
                 Embedded,
                 Real,
+                Certificates,
+                ServeTls,
+                CallTls,
                 Users,
                 Names,
                 Daily,
@@ -146,6 +152,29 @@ public sealed partial class ShellBlockJourneys
         // Git ignores the files that the program leaves, and none of them lies among the sources.
         Assert.Equal("*\n", await File.ReadAllTextAsync(Path.Combine(checkout.Root, "data", ".gitignore"), Now));
         Assert.False(Path.Exists(Path.Combine(checkout.Root, "src", "Dispatcher", "data")));
+    }
+
+    [Fact]
+    public async Task An_embedded_server_has_HTTPS_with_a_private_CA()
+    {
+        using var checkout = new Checkout();
+        var port = $"{Servers.FreePort()}";
+        string At(string command) => command.Replace("8443", port, StringComparison.Ordinal);
+        await using var server = checkout.Shell(("DISPATCHER_API_KEY", EmbeddedServer.Key));
+        foreach (var command in ShellBlocks.Commands(Certificates).Concat(ShellBlocks.Commands(ServeTls).SkipLast(1)))
+        {
+            await server.RunAsync(command);
+        }
+
+        server.Type(At(ShellBlocks.Commands(ServeTls)[^1]));
+        await server.SeesAsync("HTTP listens at https://127.0.0.1:");
+        await using var other = checkout.Shell(("DISPATCHER_API_KEY", EmbeddedServer.Key));
+        foreach (var command in ShellBlocks.Commands(CallTls))
+        {
+            await other.RunAsync(At(command));
+        }
+
+        await server.CtrlCAsync();
     }
 
     [Fact]

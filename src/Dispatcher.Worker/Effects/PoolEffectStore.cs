@@ -38,7 +38,7 @@ internal sealed partial class PoolEffectStore : IDisposable
         (_database, _clock, _schemaLock) = (database, clock, schemaLock);
         _whileUnavailable = WorkerRetry.UntilSuccess(
             clock,
-            exception => Log.StoreUnavailable(log, exception.GetBaseException().Message),
+            exception => Log.StoreUnavailable(log, PostgresConnection.Reason(exception)),
             IsUnavailable
         );
     }

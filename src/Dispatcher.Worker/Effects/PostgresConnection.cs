@@ -1,6 +1,9 @@
 using System.ComponentModel;
 using System.Data.Common;
 using System.Reflection;
+using System.Security.Authentication;
+using System.Security.Cryptography;
+using System.Security.Cryptography.X509Certificates;
 using System.Text.RegularExpressions;
 using Npgsql;
 
@@ -56,7 +59,44 @@ internal static partial class PostgresConnection
             Set(builder, key, value);
         }
 
+        CheckRootCertificate(builder.RootCertificate);
         return string.IsNullOrWhiteSpace(builder.Host) ? throw new PostgresConnectionException("it names no host", "Host") : builder;
+    }
+
+    /// <summary>Why a connection failed. Npgsql does not tell why it refuses a certificate, so all causes are listed.</summary>
+    public static string Reason(Exception fault)
+    {
+        for (var inner = fault; inner is not null; inner = inner.InnerException)
+        {
+            if (inner is AuthenticationException)
+            {
+                return "the certificate of the server is refused, because it is for another host name, has expired, or has no trusted CA "
+                    + "(trusted are Root Certificate=FILE, else the CAs of this machine and SSL_CERT_FILE)";
+            }
+        }
+
+        return fault.GetBaseException().Message.TrimEnd('.');
+    }
+
+    private static void CheckRootCertificate(string? file)
+    {
+        try
+        {
+            var certificates = new X509Certificate2Collection();
+            certificates.ImportFromPem(file is null ? "" : File.ReadAllText(file));
+            if (file is not null && certificates.Count == 0)
+            {
+                throw new InvalidDataException("it contains no certificate in PEM");
+            }
+        }
+        catch (Exception unusable)
+            when (unusable is IOException or UnauthorizedAccessException or InvalidDataException or CryptographicException)
+        {
+            throw new PostgresConnectionException(
+                $"the file of its Root Certificate cannot be used: {unusable.Message}",
+                "Root Certificate"
+            );
+        }
     }
 
     private static void Set(NpgsqlConnectionStringBuilder builder, string key, string value)

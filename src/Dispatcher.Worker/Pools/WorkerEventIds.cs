@@ -38,6 +38,7 @@ internal static class WorkerEventIds
 
     public const int Connected = 6500;
     public const int ConnectionLost = 6501;
+    public const int PlainText = 6502;
 
     public const int EffectStoreLost = 6600;
 }

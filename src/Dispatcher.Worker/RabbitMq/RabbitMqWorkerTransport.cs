@@ -39,6 +39,14 @@ public sealed partial class RabbitMqWorkerTransport : IWorkerTransport
         _attempts = new AttemptsApi(options.Dispatcher!, options.ApiKey!);
         _connection = new BrokerConnection(options.RabbitMq!, options.Instance);
         _publisher = new OutcomePublisher(_connection);
+        foreach (var address in (Uri[])[options.RabbitMq!, options.Dispatcher!])
+        {
+            if (address is { IsLoopback: false, Scheme: "amqp" or "http" })
+            {
+                Log.PlainText(_log, address.Authority, address.Scheme, address.Scheme + "s");
+            }
+        }
+
         _untilConsuming = WorkerRetry.UntilSuccess(
             clock,
             fault => Log.ConnectionLost(_log, _connection.HostName, Reason(fault)),
@@ -237,6 +245,13 @@ public sealed partial class RabbitMqWorkerTransport : IWorkerTransport
     {
         [LoggerMessage(WorkerEventIds.Connected, LogLevel.Information, "Consuming {Queue} at {Host}")]
         public static partial void Connected(ILogger logger, string queue, string host);
+
+        [LoggerMessage(
+            WorkerEventIds.PlainText,
+            LogLevel.Warning,
+            "The password or API key is sent to {Host} in plain text by {Scheme}://. Use {Secure}:// and a TLS port"
+        )]
+        public static partial void PlainText(ILogger logger, string host, string scheme, string secure);
 
         [LoggerMessage(WorkerEventIds.ConnectionLost, LogLevel.Warning, "Not consuming at {Host}; connecting again ({Reason})")]
         public static partial void ConnectionLost(ILogger logger, string host, string reason);

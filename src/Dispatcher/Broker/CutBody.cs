@@ -28,7 +28,7 @@ internal sealed record CutBody(long Length, string Sha256)
         return trailer;
     }
 
-    /// <summary>Null: the body is whole. With TLS, <see cref="InboundFrames"/> sees no frames, so a large body is cut here.</summary>
+    /// <summary>Null: the body is whole. <see cref="InboundFrames"/> cuts far larger bodies; the others are cut here.</summary>
     public static CutBody? Of(ReadOnlySpan<byte> body)
     {
         if (body.Length == KeptBytes + TrailerBytes && body[KeptBytes..].StartsWith(Secret))

@@ -54,7 +54,7 @@ internal sealed class ServerVerbs(Terminal terminal)
     )
     {
         var screen = new Screen(terminal);
-        var server = new Lazy<ApiClient>(() => new ApiClient(Server(arguments), Key(arguments)));
+        var server = new Lazy<ApiClient>(() => Client(arguments));
         try
         {
             return (int)await run(new ServerCall(arguments, server, screen, terminal, arguments.GetValue(json)), cancellationToken);
@@ -78,6 +78,17 @@ internal sealed class ServerVerbs(Terminal terminal)
         new[] { arguments.GetValue(_apiKey), terminal.Variable("DISPATCHER_API_KEY"), terminal.Variable("DISPATCHER_API_KEY_FILE") }.Any(
             text => !string.IsNullOrEmpty(text)
         );
+
+    private ApiClient Client(ParseResult arguments)
+    {
+        var server = Server(arguments);
+        if (server is { Scheme: "http", IsLoopback: false })
+        {
+            terminal.Error.WriteLine($"warning: the API key is sent to {server.Authority} in plain text. Use an https:// address.");
+        }
+
+        return new ApiClient(server, Key(arguments));
+    }
 
     private Uri Server(ParseResult arguments)
     {

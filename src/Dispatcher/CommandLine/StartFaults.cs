@@ -1,7 +1,9 @@
 using System.Data.Common;
 using System.Net.Sockets;
+using System.Security.Authentication;
 using Dispatcher.Base;
 using Dispatcher.Storage;
+using Dispatcher.Worker.Effects;
 using Dispatcher.Worker.RabbitMq;
 using Microsoft.AspNetCore.Connections;
 using Microsoft.Data.Sqlite;
@@ -87,7 +89,7 @@ internal static class StartFaults
             ),
             PostgresException refused when refused.SqlState.StartsWith("28", StringComparison.Ordinal) => (
                 refused.MessageText,
-                "Correct user and password, or pg_hba.conf of the server."
+                "Correct user and password, or pg_hba.conf of the server. If that requires TLS, add SSL Mode=VerifyFull."
             ),
             PostgresException refused when refused.SqlState.StartsWith("42", StringComparison.Ordinal) => (
                 $"{refused.SqlState} {refused.MessageText}",
@@ -97,7 +99,15 @@ internal static class StartFaults
                 $"{other.SqlState} {other.MessageText}",
                 "PostgreSQL refused the connection; correct what its message names."
             ),
-            _ => (Reason(fault), "Check host and port, and that PostgreSQL runs there and accepts connections from here."),
+            _ when Chain(fault).Any(inner => inner is AuthenticationException) => (
+                PostgresConnection.Reason(fault),
+                $"Compare: openssl s_client -starttls postgres -connect {PostgresSetting.Host(postgres)}"
+            ),
+            _ => (
+                Reason(fault),
+                "Check host and port, and that PostgreSQL runs there and accepts connections from here. SSL Mode=VerifyFull needs ssl = on "
+                    + "there."
+            ),
         };
         return new ExitException(
             ExitCode.Unreachable,

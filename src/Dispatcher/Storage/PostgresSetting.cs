@@ -29,6 +29,14 @@ internal static class PostgresSetting
         }
     }
 
+    /// <summary>Host and port, <c>db:5432</c>; the first of several.</summary>
+    public static string Host(string connectionString)
+    {
+        var to = new NpgsqlConnectionStringBuilder(connectionString);
+        var first = to.Host!.Split(',')[0];
+        return first.Contains(':', StringComparison.Ordinal) ? first : $"{first}:{to.Port}";
+    }
+
     /// <summary>The target without secrets: <c>dispatcher_serve@db:5432/dispatcher</c>.</summary>
     public static string Shown(string connectionString)
     {

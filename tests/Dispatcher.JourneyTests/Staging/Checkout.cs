@@ -26,7 +26,7 @@ internal sealed class Checkout : IDisposable
         foreach (
             var entry in Directory
                 .GetFileSystemEntries(Repository.Root)
-                .Where(entry => Path.GetFileName(entry) is not ("policies" or ".git" or "audit" or "data" or "draft"))
+                .Where(entry => Path.GetFileName(entry) is not ("policies" or ".git" or "audit" or "data" or "draft" or "tls"))
         )
         {
             File.CreateSymbolicLink(Path.Combine(Root, Path.GetFileName(entry)), entry);

@@ -5,15 +5,15 @@ using System.Text.Json;
 namespace Dispatcher.JourneyTests.Staging;
 
 /// <summary>A server on RabbitMQ and PostgreSQL, and its HTTP side as an admin sees it.</summary>
-internal abstract class DispatcherServer(string address) : RunningProgram
+internal abstract class DispatcherServer(string address, JourneyTls? tls = null) : RunningProgram
 {
     public const string AdminKey = "journey-admin-key-0123456789";
 
-    private readonly HttpClient _admin = NewClient(address, AdminKey);
+    private readonly HttpClient _admin = NewClient(address, AdminKey, tls);
 
     public string Address => address;
 
-    public HttpClient Client(string key) => NewClient(address, key);
+    public HttpClient Client(string key) => NewClient(address, key, tls);
 
     public Task ReadyAsync() =>
         Eventually.IsAsync(
@@ -188,6 +188,10 @@ internal abstract class DispatcherServer(string address) : RunningProgram
 
     private static CancellationToken Now => TestContext.Current.CancellationToken;
 
-    private static HttpClient NewClient(string address, string key) =>
-        new() { BaseAddress = new Uri(address), DefaultRequestHeaders = { Authorization = new AuthenticationHeaderValue("Bearer", key) } };
+    private static HttpClient NewClient(string address, string key, JourneyTls? tls) =>
+        new(tls?.Handler() ?? new SocketsHttpHandler())
+        {
+            BaseAddress = new Uri(address),
+            DefaultRequestHeaders = { Authorization = new AuthenticationHeaderValue("Bearer", key) },
+        };
 }

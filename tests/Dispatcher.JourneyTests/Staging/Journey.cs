@@ -51,7 +51,9 @@ internal sealed class Journey : IAsyncDisposable
     public bool IsMigrated { get; }
 
     /// <summary>The database as dispatchers connect to it.</summary>
-    public string ServePostgres =>
+    public string ServePostgres => Tls is null ? ServeWithoutTls : JourneyTls.Required(ServeWithoutTls);
+
+    private string ServeWithoutTls =>
         new NpgsqlConnectionStringBuilder(Postgres)
         {
             Username = IsMigrated ? PostgresTemplate.ServeRole : new NpgsqlConnectionStringBuilder(Postgres).Username,
@@ -63,6 +65,18 @@ internal sealed class Journey : IAsyncDisposable
 
     /// <summary>Dispatchers that start from now on reach the database through a gate.</summary>
     public TcpGate GateToDatabase() => Gate = new TcpGate(new NpgsqlConnectionStringBuilder(Postgres).Port);
+
+    /// <summary>TLS on the connections of processes that start from now on, and of producers. Null: plain text.</summary>
+    public JourneyTls? Tls { get; private set; }
+
+    /// <summary>Processes that start from now on use TLS on every connection.</summary>
+    public async Task<JourneyTls> UseTlsAsync()
+    {
+        await JourneyTls.MakeRoleAsync(Database);
+        return Tls = new JourneyTls(Folder);
+    }
+
+    public Uri BrokerAs(string user) => Tls is null ? Servers.BrokerAs(user, Name) : Servers.TlsBrokerAs(user, Name);
 
     public NpgsqlDataSource Database { get; }
 
@@ -121,9 +135,10 @@ internal sealed class Journey : IAsyncDisposable
     /// <summary>Starts a server in the process of the tests without waiting for it.</summary>
     public DispatcherServer StartDispatcher(string? address = null) => Added(new HostedServer(this, address ?? FreeAddress()));
 
-    private ServerProcess StartDispatcherProcess(string? address = null) => Added(new ServerProcess(this, address ?? FreeAddress()));
+    private ServerProcess StartDispatcherProcess(string? address = null) =>
+        Added(new ServerProcess(this, address ?? FreeAddress(Tls is null ? "http" : "https")));
 
-    private static string FreeAddress() => $"http://127.0.0.1:{Servers.FreePort()}";
+    private static string FreeAddress(string scheme = "http") => $"{scheme}://127.0.0.1:{Servers.FreePort()}";
 
     private T Added<T>(T server)
         where T : DispatcherServer
@@ -138,18 +153,6 @@ internal sealed class Journey : IAsyncDisposable
         await server.ReadyAsync();
         await BindProducersAsync(server);
         return server;
-    }
-
-    /// <summary>The connections of the one running dispatcher: its own and those of its two buses.</summary>
-    public async Task<IReadOnlyList<string>> ServerConnectionsAsync()
-    {
-        IReadOnlyList<string> connections = [];
-        await Eventually.IsAsync(
-            async () => (connections = await Servers.ConnectionsAsync(Name, ServerUser)).Count >= 3,
-            () => "the broker lists the dispatcher's connections\n" + Logs(),
-            TimeSpan.FromSeconds(30)
-        );
-        return connections;
     }
 
     /// <summary>Has a server declare its queues and stop.</summary>
@@ -180,7 +183,7 @@ internal sealed class Journey : IAsyncDisposable
 
     public async Task<Producer> ProducerAsync(string user = "billing")
     {
-        var producer = await Producer.ConnectAsync(Name, user);
+        var producer = await Producer.ConnectAsync(BrokerAs(user), user);
         _producers.Add(producer);
         return producer;
     }
@@ -267,6 +270,7 @@ internal sealed class Journey : IAsyncDisposable
         await Task.WhenAll(_workers.Concat(_servers).Select(program => program.DisposeAsync().AsTask()));
 
         await (Gate?.DisposeAsync() ?? ValueTask.CompletedTask);
+        Tls?.Dispose();
         await Servers.DropVhostAsync(Name);
         await Database.DisposeAsync();
         await PostgresTemplate.DropAsync(Name);

@@ -26,4 +26,16 @@ internal static class JourneyBroker
             .. Pools.Select(pool => BrokerRoles.MakeUserAsync(journey.Name, "worker-" + pool, IdentityKind.Worker, pool)),
         ]);
     }
+
+    /// <summary>The connections of the one running dispatcher: its own and those of its two buses.</summary>
+    public static async Task<IReadOnlyList<string>> ServerConnectionsAsync(this Journey journey)
+    {
+        IReadOnlyList<string> connections = [];
+        await Eventually.IsAsync(
+            async () => (connections = await Servers.ConnectionsAsync(journey.Name, Journey.ServerUser)).Count >= 3,
+            () => "the broker lists the dispatcher's connections\n" + journey.Logs(),
+            TimeSpan.FromSeconds(30)
+        );
+        return connections;
+    }
 }

@@ -35,7 +35,7 @@ internal static class JourneyWorkers
         return journey.WithWorker(
             ChildProcess.OfOutput(
                 "Dispatcher.JourneyWorker.dll",
-                new Dictionary<string, string> { ["HTTP_PROXY"] = NoProxy },
+                new Dictionary<string, string>(journey.Tls?.Client ?? new Dictionary<string, string>()) { ["HTTP_PROXY"] = NoProxy },
                 settings.Arguments()
             )
         );
@@ -94,10 +94,10 @@ internal static class JourneyWorkers
         new(
             pool,
             concurrency,
-            Servers.BrokerAs("worker-" + pool, journey.Name),
+            journey.BrokerAs("worker-" + pool),
             new Uri(dispatcher.Address),
             await journey.KeyAsync(dispatcher, "worker-" + pool, "worker:" + pool),
-            journey.Postgres
+            journey.Tls is null ? journey.Postgres : JourneyTls.Verified(journey.Postgres)
         );
 
     private static async Task<T> ServingAsync<T>(T worker)

@@ -23,15 +23,16 @@ internal sealed class Producer : IAsyncDisposable
     private IChannel? _publisher;
     private Task _consuming = Task.CompletedTask;
 
-    private Producer(string vhost, string user)
+    private Producer(Uri broker, string user)
     {
         _user = user;
         _factory = new ConnectionFactory
         {
-            Uri = Servers.BrokerAs(user, vhost),
+            Uri = broker,
             AutomaticRecoveryEnabled = false,
             RequestedConnectionTimeout = TimeSpan.FromSeconds(5),
         };
+        JourneyTls.Trust(_factory);
     }
 
     /// <summary>Answers to submissions, by correlation id: type and body.</summary>
@@ -52,9 +53,9 @@ internal sealed class Producer : IAsyncDisposable
 
     private string DeadLetterQueue => $"{_user}.dead-letters";
 
-    public static async Task<Producer> ConnectAsync(string vhost, string user)
+    public static async Task<Producer> ConnectAsync(Uri broker, string user)
     {
-        var producer = new Producer(vhost, user);
+        var producer = new Producer(broker, user);
         var channel = await producer.PublisherAsync();
         var quorum = new Dictionary<string, object?> { ["x-queue-type"] = "quorum" };
         foreach (var queue in new[] { producer.ReplyQueue, producer.EventQueue, producer.DeadLetterQueue })

@@ -1,11 +1,11 @@
 namespace Dispatcher.JourneyTests.Staging;
 
 /// <summary>A server as a process: <c>dispatcher serve</c>. For journeys that kill, freeze or measure it.</summary>
-internal sealed class ServerProcess(Journey journey, string address) : DispatcherServer(address)
+internal sealed class ServerProcess(Journey journey, string address) : DispatcherServer(address, journey.Tls)
 {
     private readonly ChildProcess _process = ChildProcess.OfOutput(
         "dispatcher.dll",
-        new Dictionary<string, string>(journey.Variables)
+        new Dictionary<string, string>((journey.Tls?.Server ?? new Dictionary<string, string>()).Concat(journey.Variables))
         {
             ["DISPATCHER_API_KEY"] = AdminKey,
             ["DISPATCHER_POSTGRES"] = journey.ServePostgres,
@@ -13,7 +13,7 @@ internal sealed class ServerProcess(Journey journey, string address) : Dispatche
         [
             .. journey.IsMigrated ? (string[])["serve"] : ["serve", "--migrate"],
             "--rabbitmq",
-            Servers.BrokerAs(Journey.ServerUser, journey.Name).AbsoluteUri,
+            journey.BrokerAs(Journey.ServerUser).AbsoluteUri,
             "--policies",
             journey.Policies.Folder,
             "--audit",

@@ -34,6 +34,16 @@ internal static class Servers
 
     public static Uri BrokerAs(string user, string vhost) => new($"amqp://{user}:{Password}@{Broker.Host}:{Broker.Port}/{vhost}");
 
+    /// <summary>The same broker at its port with TLS.</summary>
+    public static Uri TlsBrokerAs(string user, string vhost, string? host = null)
+    {
+        var broker = new Uri(VariableOrSkip("DISPATCHER_TEST_RABBITMQ_TLS"));
+        return new($"amqps://{user}:{Password}@{host ?? broker.Host}:{broker.Port}/{vhost}");
+    }
+
+    /// <summary>The certificate of the CA of RabbitMQ and PostgreSQL.</summary>
+    public static string AuthorityFile => VariableOrSkip("DISPATCHER_TEST_CA_FILE");
+
     public static string Postgres(string database) =>
         new NpgsqlConnectionStringBuilder(VariableOrSkip("DISPATCHER_TEST_POSTGRES")) { Database = database }.ConnectionString;
 
@@ -151,6 +161,19 @@ internal static class Servers
                 .EnumerateArray()
                 .Where(connection => connection.TryGetProperty("user", out var name) && name.GetString() == user)
                 .Select(connection => connection.GetProperty("name").GetString()!),
+        ];
+    }
+
+    /// <summary>The users of all connections in a virtual host, and whether each has TLS.</summary>
+    public static async Task<IReadOnlyList<(string User, bool IsEncrypted)>> AreEncryptedAsync(string vhost)
+    {
+        var connections = await Management.Value.GetFromJsonAsync<JsonElement>($"api/vhosts/{vhost}/connections", Now);
+        return
+        [
+            .. connections
+                .EnumerateArray()
+                .Where(connection => connection.TryGetProperty("ssl", out _))
+                .Select(connection => (connection.GetProperty("user").GetString()!, connection.GetProperty("ssl").GetBoolean())),
         ];
     }
 

@@ -14,7 +14,7 @@ public sealed class RawMessageTests
         Assert.Null(message.Cut);
     }
 
-    /// <summary>As with TLS, where nothing is cut at the socket.</summary>
+    /// <summary>As a body that is too large for a job, and not so large that it is cut at the socket.</summary>
     [Fact]
     public void Larger_body_is_cut_and_keeps_its_length_and_hash()
     {

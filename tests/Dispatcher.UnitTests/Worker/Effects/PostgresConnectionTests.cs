@@ -30,7 +30,22 @@ public sealed class PostgresConnectionTests
             $"{PostgresConnection.Read(given)}"
         );
 
+    [Fact]
+    public void URL_with_a_CA_verifies_the_server_by_it()
+    {
+        var file = Path.GetTempFileName();
+        using var authority = ACertificate.Authority("test CA");
+        File.WriteAllText(file, authority.Pem());
+
+        var read = PostgresConnection.Read($"postgres://ana@db/jobs?sslmode=verify-full&sslrootcert={Uri.EscapeDataString(file)}");
+
+        Assert.Equal((SslMode.VerifyFull, file), (read.SslMode, read.RootCertificate));
+        File.Delete(file);
+    }
+
     [Theory]
+    [InlineData("postgres://ana:hush@db/jobs?sslmode=verify-full&sslrootcert=/no/such/ca.pem", "/no/such/ca.pem")]
+    [InlineData("Host=db;Password=hush;SSL Mode=VerifyFull;Root Certificate=/dev/null", "no certificate")]
     [InlineData("Hosst=db;Password=hush", "hosst")]
     [InlineData("Host=db;Port=abc;Password=hush", "abc")]
     [InlineData("Host=db;Password=hush;SSL Mode=sometimes", "sometimes")]
