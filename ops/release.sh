@@ -41,5 +41,5 @@ for runtime in ${RUNTIMES-linux-x64}; do
 done
 
 cd "$folder"
-sha256sum "dispatcher-$version"-*.tar.gz packages/*."$version".*nupkg > SHA256SUMS
-cat SHA256SUMS
+shopt -s nullglob
+sha256sum "dispatcher-$version"-*.tar.gz packages/*."$version".*nupkg | tee SHA256SUMS

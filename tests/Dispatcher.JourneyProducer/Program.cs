@@ -2,9 +2,9 @@ using System.Text.Json;
 using Dispatcher.Contracts;
 using MassTransit;
 
-var broker = new Uri(Environment.GetEnvironmentVariable("DISPATCHER_RABBITMQ") ?? "amqp://guest:guest@127.0.0.1:5672/");
+var broker = new Uri(Environment.GetEnvironmentVariable("DISPATCHER_RABBITMQ")!);
 var me = broker.UserInfo.Split(':')[0]; // the principal is the broker user
-var server = args is [var name] ? name : "guest"; // the broker user of the server
+var server = args is [var name] ? name : "main"; // the broker user of the server
 var replies = $"reply.{me}.first";
 var ended = new TaskCompletionSource();
 

@@ -8,7 +8,8 @@ using RabbitMQ.Client;
 namespace Dispatcher.JourneyTests;
 
 /// <summary>
-/// What the identities of <c>dispatcher identity create</c> can and cannot do. The broker or the database refuses, not the code of Dispatcher.
+/// What the identities of <c>dispatcher identity create</c> can and cannot do. The broker or the database refuses, not the code of
+/// Dispatcher.
 /// </summary>
 public sealed class IdentityJourneys
 {

@@ -197,9 +197,12 @@ public sealed partial class ReadmeJourneys
         await journey.ProducerAsync();
         var script = Path.Combine(journey.Folder, "producer.py");
         var program = Block(Readme.Text(), "channel.queue_declare(")
-            .Replace("amqp://guest:guest@127.0.0.1:5672/", Servers.BrokerAs("billing", journey.Name).AbsoluteUri, StringComparison.Ordinal)
-            .Replace("SERVER = \"guest\"", "SERVER = \"server\"", StringComparison.Ordinal)
-            .Replace("guest", "billing", StringComparison.Ordinal)
+            .Replace(
+                "amqp://billing:PASSWORD@127.0.0.1:5672/",
+                Servers.BrokerAs("billing", journey.Name).AbsoluteUri,
+                StringComparison.Ordinal
+            )
+            .Replace("SERVER = \"main\"", "SERVER = \"server\"", StringComparison.Ordinal)
             .Replace("inactivity_timeout=10", "inactivity_timeout=3", StringComparison.Ordinal);
         await File.WriteAllTextAsync(script, program + "\n    if properties is None: break\n", TestContext.Current.CancellationToken);
 

@@ -18,10 +18,10 @@ public sealed partial class ShellBlockJourneys
     private const string Tests = "README.md: Build and test";
     private const string Embedded = "ops/README.md: Embedded";
     private const string Real = "ops/README.md: With RabbitMQ and PostgreSQL";
+    private const string Users = "ops/README.md: Identities";
     private const string Certificates = "ops/README.md: TLS";
     private const string ServeTls = "ops/README.md: TLS 2";
     private const string CallTls = "ops/README.md: TLS 3";
-    private const string Users = "ops/README.md: Broker users";
     private const string Names = "ops/README.md: Daily commands";
     private const string Daily = "ops/README.md: Daily commands 2";
     private const string Approvals = "ops/README.md: Approvals";
@@ -46,10 +46,10 @@ public sealed partial class ShellBlockJourneys
                 Tests,
                 Embedded,
                 Real,
+                Users,
                 Certificates,
                 ServeTls,
                 CallTls,
-                Users,
                 Names,
                 Daily,
                 Approvals,
@@ -182,11 +182,23 @@ public sealed partial class ShellBlockJourneys
     {
         await using var journey = await Journey.BeginAsync(migrated: false);
         using var checkout = new Checkout();
-        checkout.AddProgram("rabbitmqctl", $"exec {Servers.RabbitMqCtl} \"$@\"");
         var address = $"http://127.0.0.1:{Servers.FreePort()}";
-        await using var server = checkout.Shell(("DISPATCHER_URLS", address));
+        // The pages name only host and port of the broker.
+        var broker = ("DISPATCHER_RABBITMQ", Servers.BrokerAs(Journey.ServerUser, journey.Name).AbsoluteUri);
+        foreach (var name in (string[])["main", "worker-shell", "platform", "billing-api"])
+        {
+            await Servers.DropUserAsync(name);
+        }
+
+        await using (var role = journey.Database.CreateCommand("drop role if exists main"))
+        {
+            await role.ExecuteNonQueryAsync(Now);
+        }
+
+        await using var server = checkout.Shell(("DISPATCHER_URLS", address), broker);
         var key = await ServeAsync(server, address, [.. ShellBlocks.Commands(Real).Select(command => Addressed(journey, command))]);
         await using var other = checkout.Shell(
+            broker,
             ("DISPATCHER_URL", address),
             ("DISPATCHER_API_KEY", key),
             ("DISPATCHER_POSTGRES", journey.Postgres)
@@ -196,12 +208,12 @@ public sealed partial class ShellBlockJourneys
             new HttpClient { BaseAddress = new Uri(address), DefaultRequestHeaders = { Authorization = new("Bearer", key) } }
         );
 
-        foreach (var name in (string[])["worker-shell", "platform"])
-        {
-            await Servers.DropUserAsync(name);
-        }
-
-        await user.RunAsync(ShellBlocks.Commands(Names).Concat(ShellBlocks.Commands(Users)).Concat(ShellBlocks.Commands(Daily)));
+        await user.RunAsync(
+            ShellBlocks
+                .Commands(Names)
+                .Concat(ShellBlocks.Commands(Users).Select(command => Addressed(journey, command)))
+                .Concat(ShellBlocks.Commands(Daily))
+        );
         await user.MakeTopicAsync(checkout.Root, ShellBlocks.Commands(Check), ShellBlocks.Commands(PutInForce));
         await user.RunAsync(ShellBlocks.Commands(Reload).Concat(ShellBlocks.Commands(Explain)));
         await user.VoteAsync(ShellBlocks.Commands(Approvals));
@@ -260,11 +272,7 @@ public sealed partial class ShellBlockJourneys
 
     private static string Addressed(Journey journey, string command) =>
         command
-            .Replace(
-                "amqp://guest:guest@127.0.0.1:5672/",
-                Servers.BrokerAs(Journey.ServerUser, journey.Name).AbsoluteUri,
-                StringComparison.Ordinal
-            )
+            .Replace("http://guest:guest@127.0.0.1:15672", Servers.ManagementSetting, StringComparison.Ordinal)
             .Replace("Host=127.0.0.1;Username=postgres;Database=dispatcher", journey.Postgres, StringComparison.Ordinal);
 
     [GeneratedRegex("""[a-zA-Z_]+(\(\))?""")]

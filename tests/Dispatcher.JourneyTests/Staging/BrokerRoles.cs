@@ -2,7 +2,7 @@ using Dispatcher.CommandLine.Identities;
 
 namespace Dispatcher.JourneyTests.Staging;
 
-/// <summary>Broker users with the rights that <c>dispatcher identity create</c> grants, so that journeys run with exactly these rights.</summary>
+/// <summary>Broker users with the rights that <c>dispatcher identity create</c> grants. Journeys run with exactly these.</summary>
 internal static class BrokerRoles
 {
     /// <summary>Makes a broker user with the rights of a kind and nothing else. The scope is that of <see cref="Identity"/>.</summary>

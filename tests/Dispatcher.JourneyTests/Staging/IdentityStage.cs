@@ -64,7 +64,7 @@ internal sealed class IdentityStage : IAsyncDisposable
         return CommandLineRun.OfAsync(environment, ["identity", .. words]);
     }
 
-    /// <summary>The findings of <c>identity check</c> on the identities of this stage, as <c>name: code</c> without the stage's prefix.</summary>
+    /// <summary>The findings of <c>identity check</c> on the identities of this stage, as <c>name: code</c>.</summary>
     public async Task<IReadOnlyList<string>> FindingsAsync()
     {
         var (code, output) = await RunAsync(["check", "--json"]);

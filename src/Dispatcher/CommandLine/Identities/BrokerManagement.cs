@@ -8,7 +8,8 @@ namespace Dispatcher.CommandLine.Identities;
 
 /// <summary>
 /// The users, rights and connections of a broker, over the HTTP API of RabbitMQ's management plugin
-/// (https://www.rabbitmq.com/docs/http-api-reference). Throws with <see cref="ExitCode.Unreachable"/> when the API does not answer or refuses.
+/// (https://www.rabbitmq.com/docs/http-api-reference). Throws with <see cref="ExitCode.Unreachable"/> when the API does not answer or
+/// refuses.
 /// </summary>
 internal sealed class BrokerManagement : IDisposable
 {

@@ -76,7 +76,7 @@ internal sealed class IdentityAccess : IAsyncDisposable
             "Set DISPATCHER_POSTGRES or DISPATCHER_POSTGRES_FILE to the owner of the tables, or give --postgres."
         );
 
-    /// <summary>Runs a verb. Every fault of broker, server and database becomes an exit code and a message that names the setting.</summary>
+    /// <summary>Runs a verb. Every fault of broker, server and database becomes an exit code and a message with its setting.</summary>
     public static async Task<ExitCode> RunAsync(ServerCall call, bool hasKey, Func<IdentityAccess, Task<ExitCode>> run)
     {
         await using var access = new IdentityAccess(call, hasKey);

@@ -10,8 +10,8 @@ internal static class IdentityCheckVerb
         verbs.Add(
             new Verb(
                 "check",
-                "Find credentials that several programs share, identities that nothing uses, rights beyond need and missing parts. Each finding "
-                    + "names its fix. Exit code 1 when there is a finding; a hint is none.",
+                "Find credentials that several programs share, identities that nothing uses, rights beyond need and missing parts. Each "
+                    + "finding names its fix. Exit code 1 when there is a finding; a hint is none.",
                 "dispatcher identity check",
                 "dispatcher identity check --json"
             )

@@ -32,8 +32,9 @@ internal static class IdentityCreateVerb
     {
         HelpName = "DIR",
         Description =
-            "Write the secrets to DIR/NAME/rabbitmq, api-key, postgres and effects, which only this user may read, instead of printing them. "
-            + "Each is what DISPATCHER_RABBITMQ_FILE, DISPATCHER_API_KEY_FILE, DISPATCHER_POSTGRES_FILE and DISPATCHER_EFFECTS_FILE expect.",
+            "Write the secrets to DIR/NAME/rabbitmq, api-key, postgres and effects, which only this user may read, instead of "
+            + "printing them. Each is what DISPATCHER_RABBITMQ_FILE, DISPATCHER_API_KEY_FILE, DISPATCHER_POSTGRES_FILE and "
+            + "DISPATCHER_EFFECTS_FILE expect.",
     };
     private static readonly Option<bool> IfMissing = new("--if-missing")
     {
@@ -45,8 +46,8 @@ internal static class IdentityCreateVerb
         var name = IdentityParameters.Name();
         var verb = new Verb(
             "create",
-            "Make what one principal needs, under one name: a broker user with the rights of its kind; for a producer or worker an API key; for a "
-                + "server a database role and the first admin key. Passwords are generated. Exit code 1 when the name exists.",
+            "Make what one principal needs, under one name: a broker user with the rights of its kind; for a producer or worker an API "
+                + "key; for a server a database role and the first admin key. Passwords are generated. Exit code 1 when the name exists.",
             "dispatcher identity create worker-shell --kind worker --pool shell",
             "dispatcher identity create billing --kind producer --topic job.exec.shell --topic 'job.repo.*'",
             "dispatcher identity create server --kind server --secrets /run/identities --if-missing"

@@ -113,8 +113,8 @@ internal sealed class IdentityCreation(IdentityAccess access, IdentityRequest re
                 ExitCode.No,
                 $"{_identity.Name} exists: {string.Join(", ", parts)}."
                     + (request.IfMissing ? " A part, its rights or a secret file differs from what is asked for." : ""),
-                $"Choose another name, or run \"dispatcher identity revoke {_identity.Name}\" and create it again: its programs then need the "
-                    + "new secrets."
+                $"Choose another name, or run \"dispatcher identity revoke {_identity.Name}\" and create it again: its programs then need "
+                    + "the new secrets."
             );
     }
 

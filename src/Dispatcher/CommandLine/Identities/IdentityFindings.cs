@@ -47,8 +47,8 @@ internal static class IdentityFindings
                 "guest",
                 "the broker has the user guest, whose password everybody knows",
                 facts.Administrator == "guest"
-                    ? "make another administrator with \"rabbitmqctl add_user NAME\" and \"rabbitmqctl set_user_tags NAME administrator\", set "
-                        + $"{BrokerManagement.SettingName} to it, and run \"dispatcher identity revoke guest\""
+                    ? "make another administrator with \"rabbitmqctl add_user NAME\" and \"rabbitmqctl set_user_tags NAME administrator\", "
+                        + $"set {BrokerManagement.SettingName} to it, and run \"dispatcher identity revoke guest\""
                     : "dispatcher identity revoke guest"
             );
         }
@@ -129,7 +129,7 @@ internal static class IdentityFindings
                 "shared",
                 principal.Name,
                 $"several instances of a worker of pool {shared.Pool} use its key",
-                $"dispatcher identity create {principal.Name}-2 --kind worker --pool {shared.Pool}, and give each instance an identity of its own"
+                $"dispatcher identity create {principal.Name}-2 --kind worker --pool {shared.Pool}, and give each instance its own"
             );
         }
 

@@ -10,8 +10,8 @@ internal static class IdentityListVerb
         verbs.Add(
             new Verb(
                 "list",
-                "List all principals: their kind and scope, derived from their rights on the broker, and which parts they have. Keys are read "
-                    + "when an API key is set, database roles when DISPATCHER_POSTGRES is set.",
+                "List all principals: their kind and scope, derived from their rights on the broker, and which parts they have. Keys are "
+                    + "read when an API key is set, database roles when DISPATCHER_POSTGRES is set.",
                 "dispatcher identity list",
                 "dispatcher identity list --json"
             )

@@ -12,8 +12,8 @@ internal static class IdentityParameters
     {
         HelpName = "ADDRESS",
         Description =
-            "The broker as the programs reach it, for example amqp://mq:5672/ without user and password; its last part is the virtual host. "
-            + $"Else DISPATCHER_RABBITMQ, else the host of {BrokerManagement.SettingName}, port 5672 and virtual host /.",
+            "The broker as the programs reach it, for example amqp://mq:5672/ without user and password; its last part is the virtual "
+            + $"host. Else DISPATCHER_RABBITMQ, else the host of {BrokerManagement.SettingName}, port 5672 and virtual host /.",
     };
 
     /// <summary>The verbs print a document of their own.</summary>

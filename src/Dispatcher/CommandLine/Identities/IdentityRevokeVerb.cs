@@ -12,8 +12,9 @@ internal static class IdentityRevokeVerb
         return verbs.Add(
             new Verb(
                 "revoke",
-                "End a principal at once: remove its broker user, which closes its connections; revoke its keys; lock and drop its database "
-                    + "role, and end its sessions. Bindings to persons stay. Safe to repeat. Exit code 1 when a part was not looked for.",
+                "End a principal at once: remove its broker user, which closes its connections; revoke its keys; lock and drop its "
+                    + "database role, and end its sessions. Bindings to persons stay. Safe to repeat. Exit code 1 when a part "
+                    + "was not looked for.",
                 "dispatcher identity revoke worker-shell"
             )
             {

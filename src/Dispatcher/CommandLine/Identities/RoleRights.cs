@@ -11,8 +11,8 @@ namespace Dispatcher.CommandLine.Identities;
 internal sealed record DatabaseRole(string Name, bool IsUsed, bool Serves, IReadOnlyList<string> Excess);
 
 /// <summary>
-/// Compares what the database lets roles do with <see cref="ServeGrants"/>. It asks for effective rights, so that rights through other roles
-/// count as well.
+/// Compares what the database lets roles do with <see cref="ServeGrants"/>. It asks for effective rights, so that rights through other
+/// roles count as well.
 /// </summary>
 internal static class RoleRights
 {
@@ -26,7 +26,8 @@ internal static class RoleRights
                 case when r.rolsuper then '{Superuser}' end, case when r.rolcreatedb then 'createdb' end,
                 case when r.rolcreaterole then 'createrole' end, case when r.rolreplication then 'replication' end,
                 case when r.rolbypassrls then 'bypassrls' end, case when t.owns and not r.rolsuper then '{Ownership}' end,
-                case when not r.rolsuper and has_schema_privilege(r.oid, current_schema(), 'create') then 'CREATE on schema ' || current_schema() end], null)
+                case when not r.rolsuper and has_schema_privilege(r.oid, current_schema(), 'create')
+                    then 'CREATE on schema ' || current_schema() end], null)
         from pg_roles r, lateral (
             select coalesce(bool_or(has_any_column_privilege(r.oid, c.oid, 'select')), false) as reads,
                 coalesce(bool_or(pg_has_role(r.oid, c.relowner, 'member')), false) as owns
@@ -36,7 +37,8 @@ internal static class RoleRights
         """;
 
     private const string Privileges = """
-        select c.relname::text, p, null from pg_class c, unnest(array['SELECT', 'INSERT', 'UPDATE', 'DELETE', 'TRUNCATE', 'REFERENCES', 'TRIGGER']) p
+        select c.relname::text, p, null from pg_class c,
+            unnest(array['SELECT', 'INSERT', 'UPDATE', 'DELETE', 'TRUNCATE', 'REFERENCES', 'TRIGGER']) p
         where c.relnamespace = current_schema()::regnamespace and c.relkind in ('r', 'p', 'v', 'm') and has_table_privilege($1, c.oid, p)
         union all
         select c.relname::text, p, a.attname::text from pg_class c join pg_attribute a on a.attrelid = c.oid,
