@@ -62,6 +62,7 @@ sealed class Shout : IJobHandler { public Task<JobResult> RunAsync(JobRun run, C
 END
 
 mkdir "$folder/servers"
+chmod 711 "$folder"      # the users of the servers must be able to enter their folder
 "$ops/servers.sh" start "$folder/servers"
 # shellcheck source=/dev/null
 source "$folder/servers/exports"
