@@ -8,6 +8,7 @@ clean_up() {
     local code=$?
     (( code == 0 )) || tail -n 20 "$folder"/*.log >&2
     (( ${#children[@]} == 0 )) || kill -TERM "${children[@]}" 2> /dev/null || true
+    wait
     [[ ! -d $folder/servers ]] || "$ops/servers.sh" stop "$folder/servers"
     rm -rf "$folder"
     (( code == 0 )) && echo "ops/package-test.sh: passed" || echo "ops/package-test.sh: FAILED" >&2

@@ -60,10 +60,17 @@ start_containers() {
     [[ " $* " == *" --no-build "* ]] || run dotnet build "$project" --configuration Release --verbosity quiet --nologo || return
     setsid "$project/bin/Release/net10.0/Dispatcher.TestContainers" "$folder" < /dev/null > "$folder/containers.output" 2>&1 &
     containers=$!
-    while [[ ! -e $folder/exports ]]; do
-        kill -0 "$containers" 2> /dev/null || { cat "$folder/containers.output" >&2; return 1; }
+    # 5 minutes, for a first pull of the images.
+    for (( i = 0; i < 1500; i++ )); do
+        [[ ! -e $folder/exports ]] || return 0
+        kill -0 "$containers" 2> /dev/null || break
         sleep 0.2
     done
+    echo "ops/test.sh: the containers do not start; the end of the output:" >&2
+    tail -n 20 "$folder/containers.output" >&2
+    end "$containers"
+    containers=
+    return 1
 }
 
 start_packages() { require_packages && run "$ops/servers.sh" start "$folder"; }

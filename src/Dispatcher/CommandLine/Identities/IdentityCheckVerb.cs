@@ -11,7 +11,7 @@ internal static class IdentityCheckVerb
             new Verb(
                 "check",
                 "Find credentials that several programs share, identities that nothing uses, rights beyond need and missing parts. Each "
-                    + "finding names its fix. Exit code 1 when there is a finding; a hint is none.",
+                    + "finding names its fix. Exit code 1 when there is a finding; hints do not change it.",
                 "dispatcher identity check",
                 "dispatcher identity check --json"
             )

@@ -46,7 +46,7 @@ internal sealed class IdentityCreation(IdentityAccess access, IdentityRequest re
             : (IdentitySecret[])[],
         ];
 
-    /// <summary>Makes the identity. Null: it exists completely, and that is fine.</summary>
+    /// <summary>Makes the identity. Null: it exists as asked, and the request accepts that.</summary>
     public async Task<IReadOnlyDictionary<IdentitySecret, string>?> RunAsync(CancellationToken cancellationToken)
     {
         if (NeedsRole)
@@ -69,9 +69,14 @@ internal sealed class IdentityCreation(IdentityAccess access, IdentityRequest re
             WriteFiles(values);
             return values;
         }
-        catch (Exception fault) when (fault is not OperationCanceledException)
+        catch (OperationCanceledException)
         {
-            throw await UndoneAsync(ServerRun.Explained(fault, access.Postgres));
+            await UndoAsync();
+            throw;
+        }
+        catch (Exception fault)
+        {
+            throw Undone(ServerRun.Explained(fault, access.Postgres), await UndoAsync());
         }
     }
 
@@ -131,6 +136,7 @@ internal sealed class IdentityCreation(IdentityAccess access, IdentityRequest re
             )
         )
         {
+            _made.Pop();
             throw new ExitException(
                 ExitCode.No,
                 $"Another call made the broker user {_identity.Name} at the same moment.",
@@ -160,7 +166,7 @@ internal sealed class IdentityCreation(IdentityAccess access, IdentityRequest re
                     : access.Roles.CreateServerAsync(_identity.Name, password, cancellationToken)
             );
         }
-        catch (PostgresException exists) when (exists.SqlState == PostgresErrorCodes.DuplicateObject)
+        catch (PostgresException exists) when (exists.SqlState is PostgresErrorCodes.DuplicateObject or PostgresErrorCodes.UniqueViolation)
         {
             // Another call made it in the meantime.
             _made.Pop();
@@ -197,10 +203,10 @@ internal sealed class IdentityCreation(IdentityAccess access, IdentityRequest re
         }
     }
 
-    private async Task<ExitException> UndoneAsync(ExitException reason)
+    /// <summary>Removes what this call has made, what gives rights first. Returns what is left.</summary>
+    private async Task<IReadOnlyList<string>> UndoAsync()
     {
         var left = new List<string>();
-        _folder?.RemoveWritten();
         while (_made.TryPop(out var part))
         {
             try
@@ -215,7 +221,11 @@ internal sealed class IdentityCreation(IdentityAccess access, IdentityRequest re
             }
         }
 
-        return left.Count == 0
+        return [.. left, .. _folder?.RemoveWritten() ?? []];
+    }
+
+    private ExitException Undone(ExitException reason, IReadOnlyList<string> left) =>
+        left.Count == 0
             ? new ExitException(
                 reason.Code,
                 $"{_identity.Name} was not created, and nothing of it is left. {reason.Message}",
@@ -228,5 +238,4 @@ internal sealed class IdentityCreation(IdentityAccess access, IdentityRequest re
                 $"{reason.Fix} Then run \"dispatcher identity revoke {_identity.Name}\", and create it again.",
                 reason
             );
-    }
 }

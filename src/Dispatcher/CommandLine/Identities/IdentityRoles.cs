@@ -48,7 +48,11 @@ internal sealed class IdentityRoles : IAsyncDisposable
     public string ConnectionOf(string role, string password, string? schema)
     {
         var to = new NpgsqlConnectionStringBuilder(_connection) { Username = role, Password = password };
-        to.Remove("Passfile");
+        foreach (var ownersOwn in (string[])["Passfile", "SSL Certificate", "SSL Key", "SSL Password"])
+        {
+            to.Remove(ownersOwn);
+        }
+
         if (schema is not null)
         {
             to.SearchPath = $"\"{schema}\"";
@@ -116,7 +120,10 @@ internal sealed class IdentityRoles : IAsyncDisposable
         );
     }
 
-    /// <summary>Locks the role, ends its sessions and drops it. Never drops anything that the role owns.</summary>
+    /// <summary>
+    /// Locks the role, takes its rights, ends its sessions and drops it. Never drops anything that the role owns. Refuses the role of the
+    /// caller, an owner of the tables and a superuser.
+    /// </summary>
     public async Task<RoleRemoval> RemoveAsync(string role, CancellationToken cancellationToken)
     {
         if (!Migrator.IsRoleName(role) || !await ExistsAsync(role, cancellationToken))
@@ -124,13 +131,8 @@ internal sealed class IdentityRoles : IAsyncDisposable
             return RoleRemoval.Missing;
         }
 
+        await CheckIsNoOwnerAsync(role, cancellationToken);
         await ExecuteAsync($"alter role \"{role}\" nologin", cancellationToken);
-        await using (var end = Database.CreateCommand("select pg_terminate_backend(pid) from pg_stat_activity where usename = $1"))
-        {
-            end.Parameters.AddWithValue(role);
-            await end.ExecuteNonQueryAsync(cancellationToken);
-        }
-
         try
         {
             // Not "drop owned": it would also drop tables of the role.
@@ -143,10 +145,11 @@ internal sealed class IdentityRoles : IAsyncDisposable
                         execute format('revoke all on schema %I from "{role}"', s);
                     end loop;
                 end $$;
-                drop role "{role}";
                 """,
                 cancellationToken
             );
+            await EndSessionsAsync(role, cancellationToken);
+            await ExecuteAsync($"drop role \"{role}\"", cancellationToken);
             return RoleRemoval.Dropped;
         }
         catch (PostgresException kept) when (kept.SqlState is PostgresErrorCodes.DependentObjectsStillExist)
@@ -156,6 +159,46 @@ internal sealed class IdentityRoles : IAsyncDisposable
     }
 
     public ValueTask DisposeAsync() => _services.DisposeAsync();
+
+    private async Task CheckIsNoOwnerAsync(string role, CancellationToken cancellationToken)
+    {
+        await using var command = Database.CreateCommand(
+            """
+            select rolsuper or rolname = current_user or exists (
+                select from pg_tables where schemaname = current_schema() and tablename = 'jobs' and tableowner = rolname)
+            from pg_roles where rolname = $1
+            """
+        );
+        command.Parameters.AddWithValue(role);
+        if (await command.ExecuteScalarAsync(cancellationToken) is true)
+        {
+            throw new ExitException(
+                ExitCode.No,
+                $"The database role {role} is a superuser, owns the tables, or is the user of DISPATCHER_POSTGRES. It was not changed.",
+                "Revoke it with the tools of PostgreSQL, after another role owns the tables."
+            );
+        }
+    }
+
+    /// <summary>The rights are gone before, so a session that cannot be ended can do nothing more with the tables.</summary>
+    private async Task EndSessionsAsync(string role, CancellationToken cancellationToken)
+    {
+        try
+        {
+            await using var end = Database.CreateCommand("select pg_terminate_backend(pid) from pg_stat_activity where usename = $1");
+            end.Parameters.AddWithValue(role);
+            await end.ExecuteNonQueryAsync(cancellationToken);
+        }
+        catch (PostgresException refused) when (refused.SqlState is PostgresErrorCodes.InsufficientPrivilege)
+        {
+            throw new ExitException(
+                ExitCode.No,
+                $"The database role {role} is locked and has no rights any more, but its open sessions could not be ended.",
+                "Grant pg_signal_backend to the user of DISPATCHER_POSTGRES, and run the command again.",
+                refused
+            );
+        }
+    }
 
     private static string Create(string role, string password) =>
         $"create role \"{Checked(role)}\" login nosuperuser nocreatedb nocreaterole noreplication nobypassrls "

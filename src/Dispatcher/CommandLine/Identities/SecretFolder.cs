@@ -27,7 +27,7 @@ internal sealed class SecretFolder(string folder, string name)
             throw new ExitException(
                 ExitCode.No,
                 $"The file {existing} exists, and a secret file is never overwritten.",
-                $"Remove it if nothing uses it, or run \"dispatcher identity revoke {name}\" first; or give another --secrets."
+                "Remove it if nothing uses it, or give another --secrets."
             );
         }
     }
@@ -41,13 +41,23 @@ internal sealed class SecretFolder(string folder, string name)
             file.Write(Encoding.UTF8.GetBytes(value + "\n"));
         });
 
-    /// <summary>Removes what this call has written.</summary>
-    public void RemoveWritten()
+    /// <summary>Removes what this call has written. Returns the files that cannot be removed.</summary>
+    public IReadOnlyList<string> RemoveWritten()
     {
+        var left = new List<string>();
         foreach (var path in _written)
         {
-            File.Delete(path);
+            try
+            {
+                File.Delete(path);
+            }
+            catch (Exception unusable) when (unusable is IOException or UnauthorizedAccessException)
+            {
+                left.Add(path);
+            }
         }
+
+        return left;
     }
 
     private static void Guarded(Action write)
