@@ -32,6 +32,8 @@ internal static class RootCommandLine
         root.Add(DeadLettersVerbs.Create(verbs));
         root.Add(KeysVerbs.Create(verbs));
         root.Add(IdentityVerbs.Create(verbs));
+        root.Add(FreezeVerbs.Freeze(verbs));
+        root.Add(FreezeVerbs.Unfreeze(verbs));
         root.Add(StatusVerb.Create(verbs));
         root.Add(PolicyVerbs.Create(verbs, terminal));
         root.Add(AuditVerbs.Create(terminal));
@@ -51,7 +53,7 @@ internal static class RootCommandLine
         if (call.Action is ParseErrorAction wrongUse)
         {
             // The whole help would scroll the error away; it is shown only when the verb is missing.
-            wrongUse.ShowHelp = call.CommandResult.Command.Subcommands.Count > 0;
+            wrongUse.ShowHelp = call.CommandResult.Command is not Verb { Action: not null };
             // The library would suggest "--help" for any value, and on the output stream.
             wrongUse.ShowTypoCorrections = false;
         }

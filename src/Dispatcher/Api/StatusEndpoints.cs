@@ -62,6 +62,7 @@ internal static class StatusEndpoints
         CurrentBundle current,
         PoolMonitor pools,
         WorkerProblems problems,
+        Freezes freezes,
         IServiceProvider services,
         IDbContextFactory<DispatcherDb> database
     )
@@ -81,6 +82,12 @@ internal static class StatusEndpoints
         try
         {
             using var limit = StoreTimeouts.Begin(http);
+            warnings.InsertRange(
+                0,
+                (await freezes.InForceAsync(limit.Token)).Select(freeze =>
+                    $"The dispatch of {FreezeTarget.Of(freeze).Words} is frozen {FreezeEndpoints.Terms(freeze)}"
+                )
+            );
             warnings.AddRange(await problems.ListAsync(limit.Token));
             return Results.Ok(await CountedAsync(status, pools, database, limit.Token));
         }

@@ -3,6 +3,7 @@ using Dispatcher.Broker;
 using Dispatcher.Enforcement;
 using Dispatcher.Jobs;
 using Dispatcher.Storage;
+using Dispatcher.Storage.Rows;
 using Microsoft.EntityFrameworkCore;
 
 namespace Dispatcher.Api;
@@ -30,6 +31,7 @@ internal sealed class StoreMonitor(
         // First what needs no database: while it is unavailable, exactly these numbers are needed.
         NoteProcess();
         await using var db = await database.CreateDbContextAsync(cancellationToken);
+        await NoteFreezesAsync(db, cancellationToken);
         await NoteApprovalsAsync(db, cancellationToken);
         await NoteOutboxAsync(db, cancellationToken);
         await NoteDeadLettersAsync(db, cancellationToken);
@@ -52,6 +54,15 @@ internal sealed class StoreMonitor(
         store.ClockSeen(clock.Offset);
         store.BundleSeen(current.InForce.Bundle is null ? "" : current.InForce.Hash);
         store.BrokerBlocked(broker?.Blocked is not null);
+    }
+
+    private async Task NoteFreezesAsync(DispatcherDb db, CancellationToken cancellationToken)
+    {
+        var kinds = await db.Freezes.Where(Freeze.IsInForce(clock.Now)).Select(freeze => freeze.Kind).ToListAsync(cancellationToken);
+        foreach (var kind in FreezeKinds.List)
+        {
+            store.FreezesSeen(kind, kinds.Count(one => one == kind));
+        }
     }
 
     private async Task NoteApprovalsAsync(DispatcherDb db, CancellationToken cancellationToken)

@@ -4,8 +4,8 @@ using Dispatcher.Contracts;
 namespace Dispatcher.Base;
 
 /// <summary>
-/// The metrics of the path of a job, in the meter <see cref="DispatcherMetrics.Name"/>. Every process counts what it committed itself, so
-/// the sum over all servers is exact.
+/// The metrics of the path of a job, in the meter <see cref="DispatcherMetrics.Name"/>. Every process counts what it committed itself,
+/// once. A crash between a commit and its count, or a commit whose answer was lost, is not counted.
 /// </summary>
 internal sealed class JobMetrics
 {

@@ -14,6 +14,7 @@ internal sealed class StoreMetrics
     private readonly Gauge<long> _parked;
     private readonly Gauge<long> _deadLetters;
     private readonly Gauge<double> _deadLetterAge;
+    private readonly Gauge<int> _freezes;
     private readonly Gauge<int> _checks;
     private readonly Gauge<int> _ready;
     private readonly Gauge<double> _clock;
@@ -46,6 +47,11 @@ internal sealed class StoreMetrics
             "s",
             "Age of the oldest open dead letter by owner; 0: none is open"
         );
+        _freezes = meter.CreateGauge<int>(
+            "dispatcher.freezes.active",
+            "{freeze}",
+            "Freezes in force by kind: topic, pool or all. The jobs of their targets are not dispatched"
+        );
         _checks = meter.CreateGauge<int>("dispatcher.check", "1", "1: the check of readiness passes; 0: it fails");
         _ready = meter.CreateGauge<int>("dispatcher.ready", "1", "1: the server may decide and move jobs; 0: it may not");
         _clock = meter.CreateGauge<double>(
@@ -76,6 +82,8 @@ internal sealed class StoreMetrics
         _deadLetters.Record(count, new KeyValuePair<string, object?>("owner", owner));
         _deadLetterAge.Record(oldest.TotalSeconds, new KeyValuePair<string, object?>("owner", owner));
     }
+
+    public void FreezesSeen(string kind, int count) => _freezes.Record(count, new KeyValuePair<string, object?>("kind", kind));
 
     public void CheckSeen(string check, bool passes) => _checks.Record(passes ? 1 : 0, new KeyValuePair<string, object?>("check", check));
 

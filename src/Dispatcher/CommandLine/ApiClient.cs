@@ -84,6 +84,14 @@ internal sealed class ApiClient : IDisposable
     public Task<ApiAnswer> DiffPoliciesAsync(byte[] bundles, CancellationToken cancellationToken) =>
         SendAsync(HttpMethod.Post, "api/policies/diff", bundles, cancellationToken);
 
+    public Task<ApiAnswer> FreezeAsync(byte[] freeze, CancellationToken cancellationToken) =>
+        SendAsync(HttpMethod.Post, "api/freezes", freeze, cancellationToken);
+
+    public Task<ApiAnswer> UnfreezeAsync(byte[] freeze, CancellationToken cancellationToken) =>
+        SendAsync(HttpMethod.Post, "api/freezes/unfreeze", freeze, cancellationToken);
+
+    public Task<ApiAnswer> FreezesAsync(CancellationToken cancellationToken) => GetAsync("api/freezes", cancellationToken);
+
     public Task<ApiAnswer> StatusAsync(CancellationToken cancellationToken) => GetAsync("api/status", cancellationToken);
 
     /// <summary>Whether the server is ready; needs no key. The status is 200 or 503, also when the database is unavailable.</summary>

@@ -61,12 +61,12 @@ internal static class StatusVerb
 
     private static void Show(Screen screen, JsonElement status) =>
         screen.Fields([
-            ("version", status.Text("version")),
-            ("ready", status.Value("ready").ValueKind == JsonValueKind.True ? "yes" : "no"),
-            .. Members("check", status.Value("checks")),
             .. status.Value("warnings") is { ValueKind: JsonValueKind.Array } warnings
                 ? warnings.EnumerateArray().Select(warning => ("warning", warning.AsText()))
                 : [],
+            ("version", status.Text("version")),
+            ("ready", status.Value("ready").ValueKind == JsonValueKind.True ? "yes" : "no"),
+            .. Members("check", status.Value("checks")),
             ("policy", status.Text("policy_hash") + (status.Text("pinned_by") is { Length: > 0 } who ? $", pinned by {who}" : "")),
             .. Members("jobs", status.Value("jobs")),
             ("outbox", status.Text("outbox")),

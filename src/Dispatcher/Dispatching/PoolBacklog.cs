@@ -50,7 +50,7 @@ internal sealed class PoolBacklog(IDbContextFactory<DispatcherDb> database, Curr
     public IReadOnlySet<string> Known => (current.InForce.Bundle?.Pools.Keys ?? []).Append(Unregistered).ToHashSet(StringComparer.Ordinal);
 
     /// <summary>
-    /// The pools with a job that is ready. Before it reads them, it moves jobs to the backlogs of the bundle in force, once for each bundle
+    /// The pools with a job that is ready and not frozen. Before it reads them, it moves jobs to the backlogs of the bundle in force, once for each bundle
     /// and once a minute.
     /// </summary>
     public async Task<IReadOnlyList<string>> ReadyAsync(CancellationToken cancellationToken)
@@ -63,9 +63,10 @@ internal sealed class PoolBacklog(IDbContextFactory<DispatcherDb> database, Curr
         }
 
         var ready = new List<string>();
+        var frozen = await FrozenTargets.ReadAsync(db, clock.Now, cancellationToken);
         foreach (var pool in Known)
         {
-            if (await AnyAsync(Ready(db, pool), cancellationToken))
+            if (await AnyAsync(db, pool, frozen, cancellationToken))
             {
                 ready.Add(pool);
             }
@@ -74,33 +75,45 @@ internal sealed class PoolBacklog(IDbContextFactory<DispatcherDb> database, Curr
         return ready;
     }
 
-    /// <summary>Whether a job of the pool is ready.</summary>
+    /// <summary>Whether a job of the pool is ready and not frozen.</summary>
     public async Task<bool> IsReadyAsync(string pool, CancellationToken cancellationToken)
     {
         await using var db = await database.CreateDbContextAsync(cancellationToken);
-        return await AnyAsync(Ready(db, pool), cancellationToken);
+        return await AnyAsync(db, pool, await FrozenTargets.ReadAsync(db, clock.Now, cancellationToken), cancellationToken);
     }
 
     /// <summary>
-    /// The next jobs of a pool, in order, with at most <see cref="MaxBytes"/> of payload together, but at least one. Reads their payloads:
+    /// The next jobs of a pool that are not frozen, in order, with at most <see cref="MaxBytes"/> of payload together, but at least one. Reads their payloads:
     /// the policy and the work messages need them.
     /// </summary>
     public async Task<NextJobs> NextAsync(string pool, int max, CancellationToken cancellationToken)
     {
         await using var db = await database.CreateDbContextAsync(cancellationToken);
+        var frozen = await FrozenTargets.ReadAsync(db, clock.Now, cancellationToken);
+        if (frozen.Stops(pool))
+        {
+            return new NextJobs([], MayBeMore: false);
+        }
+
+        // The names of topics are parameters. Without a freeze the text has none, so that the database plans it as always.
+        object[] values = [pool, clock.Now + ClockSkew, max, MaxBytes, .. frozen.Topics];
+        var topics = string.Concat(frozen.Topics.Select((_, i) => $" and topic <> {{{i + 4}}}"));
+#pragma warning disable EF1002 // The text has only constants and the placeholders of parameters.
         var jobs = await db
-            .Jobs.FromSql(
-                $"""
+            .Jobs.FromSqlRaw(
+                $$"""
                 select * from (
                     select j.*, sum(length(j.payload)) over (order by j.ready_at, j.job_id) as bytes,
                         row_number() over (order by j.ready_at, j.job_id) as place
                     from (
                         select * from jobs
-                        where state in ('accepted', 'approved', 'retrying') and pool = {pool} and ready_at <= {clock.Now + ClockSkew}
-                        order by ready_at, job_id limit {max}) j) fitting
-                where bytes <= {MaxBytes} or place = 1 order by place
-                """
+                        where state in ('accepted', 'approved', 'retrying') and pool = {0} and ready_at <= {1}{{topics}}
+                        order by ready_at, job_id limit {2}) j) fitting
+                where bytes <= {3} or place = 1 order by place
+                """,
+                values
             )
+#pragma warning restore EF1002
             .AsNoTracking()
             .ToListAsync(cancellationToken);
 
@@ -111,13 +124,21 @@ internal sealed class PoolBacklog(IDbContextFactory<DispatcherDb> database, Curr
     /// <summary>
     /// Reads the first in order, not just any: only the index of the backlog has this order. Without it the database could search all jobs.
     /// </summary>
-    private static async Task<bool> AnyAsync(IQueryable<Job> ready, CancellationToken cancellationToken) =>
-        await ready.OrderBy(job => job.ReadyAt).Select(job => (Guid?)job.JobId).FirstOrDefaultAsync(cancellationToken) is not null;
-
-    private IQueryable<Job> Ready(DispatcherDb db, string pool)
+    private async Task<bool> AnyAsync(DispatcherDb db, string pool, FrozenTargets frozen, CancellationToken cancellationToken)
     {
+        if (frozen.Stops(pool))
+        {
+            return false;
+        }
+
         var now = clock.Now + ClockSkew;
-        return db.Jobs.Where(Waits).Where(job => job.Pool == pool && job.ReadyAt <= now);
+        var ready = db.Jobs.Where(Waits).Where(job => job.Pool == pool && job.ReadyAt <= now);
+        foreach (var topic in frozen.Topics)
+        {
+            ready = ready.Where(job => job.Topic != topic);
+        }
+
+        return await ready.OrderBy(job => job.ReadyAt).Select(job => (Guid?)job.JobId).FirstOrDefaultAsync(cancellationToken) is not null;
     }
 
     /// <summary>

@@ -51,12 +51,24 @@ internal sealed partial class PoolMonitor(
     ILogger<PoolMonitor> logger
 ) : Loop(TimeSpan.FromSeconds(5), time, logger)
 {
+    private readonly HashSet<string> _seen = new(StringComparer.Ordinal);
     private readonly HashSet<string> _waiting = new(StringComparer.Ordinal);
 
     public override async Task OnceAsync(CancellationToken cancellationToken)
     {
-        foreach (var (pool, view) in await ReadAsync(cancellationToken))
+        var pools = await ReadAsync(cancellationToken);
+        foreach (var gone in _seen.Where(pool => !pools.ContainsKey(pool)).ToList())
         {
+            // Otherwise the last values of a removed pool stay until the end of this process.
+            _seen.Remove(gone);
+            _waiting.Remove(gone);
+            metrics.PoolSeen(gone, 0, 0, null);
+            store.BacklogSeen(gone, TimeSpan.Zero);
+        }
+
+        foreach (var (pool, view) in pools)
+        {
+            _seen.Add(pool);
             metrics.PoolSeen(pool, view.Waiting, view.Capacity, view.Limit);
             store.BacklogSeen(pool, TimeSpan.FromMicroseconds(Math.Max(0, clock.Now - (view.OldestReadyAt ?? clock.Now))));
             if (view.Note is { } note && _waiting.Add(pool))

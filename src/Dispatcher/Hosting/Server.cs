@@ -98,6 +98,7 @@ internal static class Server
         services.AddSingleton<JobEvents>();
         services.AddSingleton<Permits>();
         services.AddSingleton<PoolBacklog>();
+        services.AddSingleton<Freezes>();
         AddMoveSubscriber<LiveJobs>(services);
         AddMoveSubscriber<PoolCapacity>(services);
         services.AddSingleton<PoolLeases>();
@@ -209,6 +210,7 @@ internal static class Server
         routes.MapJobs();
         routes.MapAttempts();
         routes.MapWorkers();
+        routes.MapFreezes();
         routes.MapApprovals();
         routes.MapDeadLetters();
         routes.MapKeys();

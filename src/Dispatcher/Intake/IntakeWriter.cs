@@ -35,7 +35,11 @@ internal sealed class IntakeWriter(
         var committed = await store.AcceptAsync([.. batch.Where(acceptance => acceptance.IsStored)], signal, cancellationToken);
         relay.Offer(batch.Where(acceptance => committed.Jobs.Contains(acceptance.JobId)).SelectMany(acceptance => acceptance.Outbox));
         relay.Offer(signal is null ? [] : [signal]);
-        metrics.Committed("intake", committed.Jobs.Count);
+        if (committed.Jobs.Count > 0)
+        {
+            metrics.Committed("intake", committed.Jobs.Count);
+        }
+
         try
         {
             var others = batch.Where(acceptance => !committed.Jobs.Contains(acceptance.JobId)).ToList();

@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using Dispatcher.Base;
 using Dispatcher.Contracts;
 using Dispatcher.Enforcement;
@@ -37,6 +38,26 @@ internal sealed partial class JobIntake(
     {
         var began = time.GetTimestamp();
         var span = JobSpans.Intake(source.Channel, source.TraceParent, source.MessageId);
+        try
+        {
+            return await EvaluateAsync(body, source, span, began, cancellationToken);
+        }
+        catch
+        {
+            // AnswerAsync, which ends it otherwise, is not called.
+            span?.SetStatus(ActivityStatusCode.Error).Dispose();
+            throw;
+        }
+    }
+
+    private async ValueTask<EvaluatedSubmission> EvaluateAsync(
+        ReadOnlyMemory<byte> body,
+        SubmissionSource source,
+        Activity? span,
+        long began,
+        CancellationToken cancellationToken
+    )
+    {
         var errors = new List<InputError>();
         if (reader.Read(body, span?.Id is { } own ? source with { TraceParent = own } : source, errors) is not { } submission)
         {

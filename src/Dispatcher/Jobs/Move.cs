@@ -10,7 +10,7 @@ namespace Dispatcher.Jobs;
 /// <para>
 /// A move is a value: it changes nothing until <c>MoveWriter</c> or the store commits it. The commit is conditional. It applies the move if
 /// the row still has the version of <see cref="Before"/>, if the bundle in <see cref="UnderPolicy"/> is still in force, if the approval can
-/// take its step, and if the timeline confirms a dispatch or a claim. Otherwise it writes nothing, and <see cref="MoveResult"/> states why.
+/// take its step, if no freeze stops a dispatch, and if the timeline confirms a dispatch or a claim. Otherwise it writes nothing, and <see cref="MoveResult"/> states why.
 /// </para>
 /// <para>
 /// Two processes may decide on the same job at the same time: one move commits, the other gets <see cref="MoveResult.Stale"/>. So a
@@ -64,7 +64,10 @@ internal sealed record Move
     public ClaimedPermit? Claims { get; init; }
 
     /// <summary>Whether the move dispatches or claims an attempt. The timeline must confirm it then, see <c>TimelineEvidence</c>.</summary>
-    public bool NeedsEvidence => Claims is not null || (Before.State != After.State && After.State == JobState.Dispatched);
+    public bool NeedsEvidence => Claims is not null || IsDispatch;
+
+    /// <summary>Whether the move dispatches an attempt. No freeze may stop it then.</summary>
+    public bool IsDispatch => Before.State != After.State && After.State == JobState.Dispatched;
 
     /// <summary>
     /// Hash of the bundle that must still be in force at the commit. Null: the move does not follow from a decision of the policy.
@@ -84,7 +87,9 @@ internal enum MoveResult
     /// <summary>Committed.</summary>
     Moved,
 
-    /// <summary>The row has another version, or its approval another state. Load the job again, or leave it.</summary>
+    /// <summary>
+    /// The row has another version, or its approval another state, or a freeze stops the dispatch. Load the job again, or leave it.
+    /// </summary>
     Stale,
 
     /// <summary>Another bundle is in force. Evaluate the policy again.</summary>

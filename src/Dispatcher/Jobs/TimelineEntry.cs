@@ -123,6 +123,12 @@ internal static class TimelineKinds
     /// <summary>A bundle came into force, or was pinned or unpinned. The entry belongs to no job.</summary>
     public const string BundleActivated = "bundle_activated";
 
+    /// <summary>A person stopped the dispatch of a topic, of a pool or of everything. The entry belongs to no job.</summary>
+    public const string Frozen = "frozen";
+
+    /// <summary>A person ended a freeze before its time. The entry belongs to no job.</summary>
+    public const string Unfrozen = "unfrozen";
+
     /// <summary>Old days were dropped; the detail is a signed statement. The entry belongs to no job.</summary>
     public const string Retained = "retained";
 

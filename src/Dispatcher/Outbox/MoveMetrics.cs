@@ -56,7 +56,8 @@ internal sealed class MoveMetrics(DispatcherMetrics metrics, JobMetrics jobs, St
         (before.State, after.State) switch
         {
             (JobState.Held, JobState.Approved) => ("approval", before.UpdatedAt),
-            (_, JobState.Dispatched) => ("backlog", before.ReadyAt),
+            // Ready since its submission or retry, or later: since its approval or its return.
+            (_, JobState.Dispatched) => ("backlog", Math.Max(before.ReadyAt, before.UpdatedAt)),
             (JobState.Dispatched, JobState.Running) => ("claim", before.UpdatedAt),
             // The limit of the run counts from the claim.
             (JobState.Running, _) when before is { RunUntil: { } until, RunLimitUs: { } limit } => ("run", until - limit),

@@ -19,10 +19,10 @@ internal sealed class OutboxSweeper(IStore store, Relay relay, JobMetrics metric
         do
         {
             due = await store.TakeOutboxAsync(Batch, Postpone, cancellationToken);
-            await relay.SendAsync(due, cancellationToken);
-            if (due.Count > 0)
+            var sent = await relay.SendAsync(due, cancellationToken);
+            if (sent > 0)
             {
-                metrics.Repaired("message", due.Count);
+                metrics.Repaired("message", sent);
             }
         } while (due.Count == Batch);
     }

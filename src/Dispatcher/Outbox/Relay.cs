@@ -58,9 +58,9 @@ internal sealed partial class Relay(IOutboxTransport transport, IStore store, IL
 
     /// <summary>
     /// Sends a batch and deletes the sent rows. Each refused message is deferred alone, so that it does not block the others. While the
-    /// broker is unavailable the other rows stay as they are; the sweeper takes them when they are due.
+    /// broker is unavailable the other rows stay as they are; the sweeper takes them when they are due. Returns how many it sent.
     /// </summary>
-    public async Task SendAsync(IReadOnlyList<OutboxMessage> batch, CancellationToken cancellationToken)
+    public async Task<int> SendAsync(IReadOnlyList<OutboxMessage> batch, CancellationToken cancellationToken)
     {
         var faults = await Task.WhenAll(batch.Select(message => TrySendAsync(message, cancellationToken)));
         var sent = batch.Where((_, i) => faults[i] is null).Select(message => message.MessageId).ToList();
@@ -90,6 +90,8 @@ internal sealed partial class Relay(IOutboxTransport transport, IStore store, IL
         {
             Log.BrokerBack(logger);
         }
+
+        return sent.Count;
     }
 
     protected override Task ExecuteAsync(CancellationToken stoppingToken) =>

@@ -1,6 +1,7 @@
 using Dispatcher.Base;
 using Dispatcher.Contracts;
 using Dispatcher.Jobs;
+using Dispatcher.Storage.Rows;
 using NpgsqlTypes;
 
 namespace Dispatcher.Storage;
@@ -80,6 +81,7 @@ internal static class Columns
         Int<Move>("version_read", move => move.Before.Version),
         Text<Move>("under_policy", move => move.UnderPolicy),
         Bool<Move>("is_final", move => move.After.State.IsFinal()),
+        Bool<Move>("dispatches", move => move.IsDispatch),
         new Column<Move, Guid?>("approval_id", NpgsqlDbType.Uuid, move => move.Approval?.ApprovalId),
         Text<Move>("approval_from", move => move.Approval?.From),
         Text<Move>("approval_to", move => move.Approval?.To),
@@ -164,6 +166,20 @@ internal static class Columns
     [
         new Column<(Guid? TiedTo, OutboxMessage Message), Guid?>("tied_to", NpgsqlDbType.Uuid, tied => tied.TiedTo),
         .. Outbox.Select(column => column.Of<(Guid? TiedTo, OutboxMessage Message)>(tied => tied.Message)),
+    ];
+
+    public static readonly Column<Freeze>[] Freeze =
+    [
+        Uuid<Freeze>("freeze_id", freeze => freeze.FreezeId),
+        Text<Freeze>("kind", freeze => freeze.Kind),
+        Text<Freeze>("target", freeze => freeze.Target),
+        Text<Freeze>("reason", freeze => freeze.Reason),
+        Text<Freeze>("actor", freeze => freeze.Actor),
+        Long<Freeze>("since", freeze => freeze.Since),
+        Long<Freeze>("until", freeze => freeze.Until),
+        Long<Freeze>("ended_at", freeze => freeze.EndedAt),
+        Text<Freeze>("ended_by", freeze => freeze.EndedBy),
+        Text<Freeze>("end_reason", freeze => freeze.EndReason),
     ];
 
     public static readonly Column<Run>[] Run = [Uuid<Run>("job_id", run => run.JobId), Uuid<Run>("run_id", run => run.RunId)];

@@ -35,6 +35,8 @@ internal sealed class DispatcherDb(DbContextOptions<DispatcherDb> options) : DbC
 
     public DbSet<BundleInForce> ActiveBundle => Set<BundleInForce>();
 
+    public DbSet<Freeze> Freezes => Set<Freeze>();
+
     public DbSet<RunningProcess> Processes => Set<RunningProcess>();
 
     public DbSet<KnownWorker> Workers => Set<KnownWorker>();
@@ -59,6 +61,7 @@ internal sealed class DispatcherDb(DbContextOptions<DispatcherDb> options) : DbC
         ConfigureOutbox(modelBuilder.Entity<OutboxMessage>());
         modelBuilder.Entity<StoredBundle>().ToTable("bundles").HasKey(bundle => bundle.Hash);
         modelBuilder.Entity<BundleInForce>().ToTable("active_bundle").HasKey(bundle => bundle.Serial);
+        modelBuilder.Entity<Freeze>().ToTable("freezes").HasKey(freeze => freeze.FreezeId);
         modelBuilder.Entity<RunningProcess>().ToTable("processes").HasKey(process => process.InstanceId);
         ConfigureWorker(modelBuilder.Entity<KnownWorker>());
         ConfigureApiKey(modelBuilder.Entity<ApiKey>());

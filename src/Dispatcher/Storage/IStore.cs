@@ -21,7 +21,7 @@ internal interface IStore
 
     /// <summary>
     /// Applies each move whose row still has the version that was read and whose bundle, if it names one, is still in force. The timeline
-    /// must confirm a dispatch and a claim, see <see cref="TimelineEvidence"/>.
+    /// must confirm a dispatch and a claim, see <see cref="TimelineEvidence"/>. No freeze may stop a dispatch.
     /// </summary>
     Task<Committed> MoveAsync(IReadOnlyList<Move> batch, CancellationToken cancellationToken);
 
@@ -67,6 +67,13 @@ internal interface IStore
     /// <paramref name="decide"/> with the bundle in force (null: none). Writes its result; null writes nothing. Returns what was written.
     /// </summary>
     Task<Activation?> ActivateAsync(Func<BundleInForce?, Activation?> decide, CancellationToken cancellationToken);
+
+    /// <summary>
+    /// Adds or ends a freeze, exclusively: waits until no dispatch is being committed, and every later one sees the change. Calls
+    /// <paramref name="decide"/> with the freezes in force and the database's clock. Writes its result with a timeline entry; null writes
+    /// nothing. Returns what was written.
+    /// </summary>
+    Task<FreezeChange?> ChangeFreezesAsync(Func<IReadOnlyList<Freeze>, long, FreezeChange?> decide, CancellationToken cancellationToken);
 }
 
 /// <summary>The ids of a batch that were committed, and the hash of the bundle that was in force then; empty: none.</summary>

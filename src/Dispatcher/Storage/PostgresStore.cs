@@ -122,6 +122,7 @@ internal sealed class PostgresStore(NpgsqlDataSource source, IDbContextFactory<D
                     updated_at = {Now}, finished_at = case when i.is_final then {Now} end
                 from {apply.Rows("i", Columns.Move, batch)}
                 where j.job_id = i.job_id and j.version = i.version_read and (i.under_policy is null or i.under_policy = {ActiveHash})
+                    and not (i.dispatches and {FreezeChange.Stops(Now, "j.topic", "i.pool")})
                     and (i.approval_id is null or exists (
                         select from approvals a where a.approval_id = i.approval_id and a.state = i.approval_from
                             and (i.approval_to <> '{ApprovalStates.Consumed}' or a.use_by >= {Now})))
@@ -258,4 +259,9 @@ internal sealed class PostgresStore(NpgsqlDataSource source, IDbContextFactory<D
 
     public Task<Activation?> ActivateAsync(Func<BundleInForce?, Activation?> decide, CancellationToken cancellationToken) =>
         PostgresActivation.RunAsync(database, decide, cancellationToken);
+
+    public Task<FreezeChange?> ChangeFreezesAsync(
+        Func<IReadOnlyList<Freeze>, long, FreezeChange?> decide,
+        CancellationToken cancellationToken
+    ) => PostgresFreezes.ChangeAsync(database, decide, cancellationToken);
 }

@@ -25,6 +25,7 @@ internal static partial class ServeGrants
         ("outbox", "select, insert, update (attempts, parked, next_at, last_error), delete"),
         ("bundles", "select, insert"),
         ("active_bundle", "select, insert, update (serial, hash, activated_at, actor, pinned)"),
+        ("freezes", "select, insert, update (ended_at, ended_by, end_reason)"),
         ("processes", "select, insert, update, delete"),
         ("workers", "select, insert, update, delete"),
         ("api_keys", "select, insert, update (revoked_at)"),

@@ -32,6 +32,7 @@ internal sealed class SqliteStore(IDbContextFactory<DispatcherDb> database) : IS
         update jobs set {string.Join(", ", Columns.JobLive.Select(column => $"{column.Name} = ${column.Name}"))},
             updated_at = {Now}, finished_at = case when $is_final then {Now} end
         where job_id = $job_id and version = $version_read and ($under_policy is null or $under_policy = {ActiveHash})
+            and not ($dispatches and {FreezeChange.Stops(Now, "topic", "$pool")})
             and ($approval_id is null or exists (
                 select 1 from approvals where approval_id = $approval_id and state = $approval_from
                     and ($approval_to <> '{ApprovalStates.Consumed}' or use_by >= {Now})))
@@ -188,6 +189,11 @@ internal sealed class SqliteStore(IDbContextFactory<DispatcherDb> database) : IS
 
     public Task<Activation?> ActivateAsync(Func<BundleInForce?, Activation?> decide, CancellationToken cancellationToken) =>
         InTransactionAsync(transaction => SqliteActivation.Run(transaction, decide), cancellationToken);
+
+    public Task<FreezeChange?> ChangeFreezesAsync(
+        Func<IReadOnlyList<Freeze>, long, FreezeChange?> decide,
+        CancellationToken cancellationToken
+    ) => InTransactionAsync(transaction => SqliteFreezes.Change(transaction, decide), cancellationToken);
 
     private static Committed Apply(SqliteTransaction transaction, IReadOnlyList<Move> batch)
     {

@@ -12,7 +12,9 @@ internal static partial class Role
     /// <summary>Claim attempts of every pool; the role <c>worker:&lt;pool&gt;</c> only of that pool.</summary>
     public const string Worker = "worker";
 
-    /// <summary>See and cancel every job; see dead letters, workers, the state of sealing, and the full status.</summary>
+    /// <summary>
+    /// See and cancel every job; freeze and unfreeze the dispatch; see dead letters, workers, the state of sealing, and the full status.
+    /// </summary>
     public const string Operator = "operator";
 
     /// <summary>See every job and vote on held jobs, as the key's person; cancel only the jobs of its own subject.</summary>

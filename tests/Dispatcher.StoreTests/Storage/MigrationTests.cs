@@ -50,6 +50,7 @@ public sealed class MigrationTests
                 "0013_worker_troubles",
                 "0014_retention",
                 "0017_telemetry",
+                "0018_freezes",
             ],
             await Migrator.MissingAsync(db, Stop)
         );

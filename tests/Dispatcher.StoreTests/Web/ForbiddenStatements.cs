@@ -71,6 +71,7 @@ internal static class ForbiddenStatements
         .. OnTable("bundles", "hash", "archive", "first_activated_at"),
         .. OnTable("active_bundle", "only_row"),
         .. OnTable("api_keys", "secret_hash", "subject", "person", "roles", "groups"),
+        .. OnTable("freezes", "freeze_id", "kind", "target", "reason", "actor", "since", "until"),
         .. OnTable("permit_keys", "kid", "secret", "created_at"),
         "update outbox set body = ''",
         "update outbox set routing_key = ''",

@@ -1,5 +1,6 @@
 using Dispatcher.Audit.Sealing;
 using Dispatcher.Contracts;
+using Dispatcher.Dispatching;
 using Dispatcher.Jobs;
 using Dispatcher.Storage;
 using Dispatcher.Storage.Rows;
@@ -57,6 +58,12 @@ public sealed class RoleTests() : StoreTest(StoreKind.Postgres)
         var store = services.GetRequiredService<IStore>();
 
         await store.ActivateAsync(_ => AnActivation.Of("policy-2") with { Outbox = [AMessage.New()] }, Stop);
+        var order = new FreezeOrder(new FreezeTarget(FreezeKinds.Topic, "a.b"), "r", "ada", null, TimeSpan.FromHours(1));
+        await store.ChangeFreezesAsync((_, now) => new FreezeChange(order.At(now)), Stop);
+        await store.ChangeFreezesAsync(
+            (inForce, now) => new FreezeChange(Assert.Single(inForce) with { EndedAt = now, EndedBy = "ada", EndReason = "r" }),
+            Stop
+        );
         var job = AJob.New("key").Under("policy-2").DueAt(1);
         Assert.Equal(
             2,

@@ -1,4 +1,5 @@
 using System.CommandLine;
+using Dispatcher.CommandLine;
 using Dispatcher.CommandLine.Screens;
 
 namespace Dispatcher.UnitTests.CommandLine;
@@ -65,5 +66,8 @@ public sealed class HelpTests
     }
 
     private static IEnumerable<string> Leaves(Command command, string path) =>
-        command.Subcommands.Count == 0 ? [path] : command.Subcommands.SelectMany(child => Leaves(child, $"{path} {child.Name}".Trim()));
+        [
+            .. command is Verb ? [path] : Array.Empty<string>(),
+            .. command.Subcommands.SelectMany(child => Leaves(child, $"{path} {child.Name}".Trim())),
+        ];
 }

@@ -108,6 +108,21 @@ public sealed class ServerVerbsTests
             """,
             "bundle abab stays in force"
         ),
+        ["freeze --pool shell --for 2h --reason broken"] = (
+            "POST /api/freezes",
+            """{"target":"pool","name":"shell","reason":"broken","actor":"ada","until":"2026-01-01T02:00:00Z"}""",
+            "The dispatch of pool shell is frozen until"
+        ),
+        ["freeze list"] = (
+            "GET /api/freezes",
+            """{"in_force":[{"target":"all","name":null,"reason":"incident 42","actor":"ada"}],"past":[]}""",
+            "incident 42"
+        ),
+        ["unfreeze --all --reason over"] = (
+            "POST /api/freezes/unfreeze",
+            """{"target":"all","name":null,"ended_by":"ada"}""",
+            "The freeze of everything has ended."
+        ),
         ["status"] = (
             "GET /api/status",
             """

@@ -32,7 +32,7 @@ internal static partial class ExitCodesTables
         ];
 
     private static IEnumerable<Verb> Verbs(Command command) =>
-        command.Subcommands.Count == 0 ? [(Verb)command] : command.Subcommands.SelectMany(Verbs);
+        [.. command is Verb verb ? [verb] : Array.Empty<Verb>(), .. command.Subcommands.SelectMany(Verbs)];
 
     /// <summary>The sentences of the help that name exit code 1. Without one, code 1 is only a refusal of the server.</summary>
     private static string CodeOne(Verb verb)
