@@ -31,8 +31,8 @@ internal static partial class FreezeVerbs
         };
         var verb = new Verb(
             "freeze",
-            "Stop the dispatch of a topic, of a pool or of everything, until it is ended or expires. After the answer no server dispatches a "
-                + "job of it. Running and already dispatched attempts go on: cancel those that must stop. Submissions are still accepted; "
+            "Stop the dispatch of a topic, of a pool or of everything, until it is ended or expires. After the answer no server dispatches "
+                + "a job of it. Running and already dispatched attempts go on: cancel those that must stop. Submissions are still accepted; "
                 + "their jobs wait without a failed attempt.",
             $"dispatcher freeze --topic {Example} --reason disk-full --for 2h",
             "dispatcher freeze --all --reason incident-42 --until 2026-11-01T08:00:00Z"
@@ -74,7 +74,8 @@ internal static partial class FreezeVerbs
         var target = new TargetOptions();
         var verb = new Verb(
             "unfreeze",
-            "End the freeze of exactly this target before its time. Its jobs are dispatched again at once, unless another freeze stops them.",
+            "End the freeze of exactly this target before its time. Its jobs are dispatched again at once, unless another freeze "
+                + "stops them.",
             $"dispatcher unfreeze --topic {Example} --reason disks-cleaned",
             "dispatcher unfreeze --all --reason incident-over"
         );

@@ -50,8 +50,8 @@ internal sealed class PoolBacklog(IDbContextFactory<DispatcherDb> database, Curr
     public IReadOnlySet<string> Known => (current.InForce.Bundle?.Pools.Keys ?? []).Append(Unregistered).ToHashSet(StringComparer.Ordinal);
 
     /// <summary>
-    /// The pools with a job that is ready and not frozen. Before it reads them, it moves jobs to the backlogs of the bundle in force, once for each bundle
-    /// and once a minute.
+    /// The pools with a job that is ready and not frozen. Before it reads them, it moves jobs to the backlogs of the bundle in force, once
+    /// for each bundle and once a minute.
     /// </summary>
     public async Task<IReadOnlyList<string>> ReadyAsync(CancellationToken cancellationToken)
     {
@@ -83,8 +83,8 @@ internal sealed class PoolBacklog(IDbContextFactory<DispatcherDb> database, Curr
     }
 
     /// <summary>
-    /// The next jobs of a pool that are not frozen, in order, with at most <see cref="MaxBytes"/> of payload together, but at least one. Reads their payloads:
-    /// the policy and the work messages need them.
+    /// The next jobs of a pool that are not frozen, in order, with at most <see cref="MaxBytes"/> of payload together, but at least one.
+    /// Reads their payloads: the policy and the work messages need them.
     /// </summary>
     public async Task<NextJobs> NextAsync(string pool, int max, CancellationToken cancellationToken)
     {

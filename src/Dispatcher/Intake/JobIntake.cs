@@ -40,7 +40,7 @@ internal sealed partial class JobIntake(
         var span = JobSpans.Intake(source.Channel, source.TraceParent, source.MessageId);
         try
         {
-            return await EvaluateAsync(body, source, span, began, cancellationToken);
+            return await ReadAndEvaluateAsync(body, source, span, began, cancellationToken);
         }
         catch
         {
@@ -50,7 +50,7 @@ internal sealed partial class JobIntake(
         }
     }
 
-    private async ValueTask<EvaluatedSubmission> EvaluateAsync(
+    private async ValueTask<EvaluatedSubmission> ReadAndEvaluateAsync(
         ReadOnlyMemory<byte> body,
         SubmissionSource source,
         Activity? span,
