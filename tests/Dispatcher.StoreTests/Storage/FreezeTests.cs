@@ -7,7 +7,9 @@ using Dispatcher.Storage.Rows;
 
 namespace Dispatcher.StoreTests.Storage;
 
-/// <summary>No dispatch commits while a freeze stops it. A job of these tests has topic <c>job.exec.shell</c> and pool <c>shell</c>.</summary>
+/// <summary>
+/// No dispatch commits while a freeze stops it. A job of these tests has topic <c>job.exec.shell</c> and pool <c>shell</c>.
+/// </summary>
 public abstract class FreezeTests(StoreKind kind) : StoreTest(kind)
 {
     private static readonly TimeSpan Hour = TimeSpan.FromHours(1);
