@@ -38,7 +38,7 @@ internal sealed partial class HttpCertificate : Loop, IConfigureOptions<KestrelS
         (_certificateFile, _keyFile, _logger) = (certificateFile, keyFile, logger);
         try
         {
-            (_current, _content) = Read();
+            (_current, _content) = Read()!.Value;
         }
         catch (UnusableCertificateException unusable)
         {
@@ -68,14 +68,14 @@ internal sealed partial class HttpCertificate : Loop, IConfigureOptions<KestrelS
     {
         try
         {
-            var (read, content) = Read();
-            _unusable = default;
-            if (content != _content)
+            if (Read() is { } renewed)
             {
                 // The earlier context is not disposed: a handshake may still use it.
-                (_current, _content) = (read, content);
+                (_current, _content) = renewed;
                 Loaded();
             }
+
+            _unusable = default;
         }
         catch (UnusableCertificateException unusable)
         {
@@ -114,11 +114,18 @@ internal sealed partial class HttpCertificate : Loop, IConfigureOptions<KestrelS
         }
     }
 
-    private (SslStreamCertificateContext Context, string Content) Read()
+    /// <summary>Reads the pair. Null: it is the one in use.</summary>
+    private (SslStreamCertificateContext Context, string Content)? Read()
     {
         var certificates = ReadFile("DISPATCHER_TLS_CERT_FILE", _certificateFile);
         var key = ReadFile("DISPATCHER_TLS_KEY_FILE", _keyFile);
         var content = Convert.ToHexString(SHA256.HashData(Encoding.UTF8.GetBytes($"{certificates}\0{key}")));
+        if (content == _content)
+        {
+            CheckTime(Current);
+            return null;
+        }
+
         try
         {
             var chain = new X509Certificate2Collection();

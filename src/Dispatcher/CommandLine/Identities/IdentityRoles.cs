@@ -122,7 +122,7 @@ internal sealed class IdentityRoles : IAsyncDisposable
 
     /// <summary>
     /// Locks the role, takes its rights, ends its sessions and drops it. Never drops anything that the role owns. Refuses the role of the
-    /// caller, an owner of the tables and a superuser.
+    /// caller, the owner of the tables and the superuser of initdb.
     /// </summary>
     public async Task<RoleRemoval> RemoveAsync(string role, CancellationToken cancellationToken)
     {
@@ -160,11 +160,12 @@ internal sealed class IdentityRoles : IAsyncDisposable
 
     public ValueTask DisposeAsync() => _services.DisposeAsync();
 
+    /// <summary>The bootstrap superuser, which PostgreSQL cannot do without, has the oid 10.</summary>
     private async Task CheckIsNoOwnerAsync(string role, CancellationToken cancellationToken)
     {
         await using var command = Database.CreateCommand(
             """
-            select rolsuper or rolname = current_user or exists (
+            select oid = 10 or rolname = current_user or exists (
                 select from pg_tables where schemaname = current_schema() and tablename = 'jobs' and tableowner = rolname)
             from pg_roles where rolname = $1
             """
@@ -174,7 +175,7 @@ internal sealed class IdentityRoles : IAsyncDisposable
         {
             throw new ExitException(
                 ExitCode.No,
-                $"The database role {role} is a superuser, owns the tables, or is the user of DISPATCHER_POSTGRES. It was not changed.",
+                $"The database role {role} owns the tables, is the user of DISPATCHER_POSTGRES or the superuser of initdb. It was not changed.",
                 "Revoke it with the tools of PostgreSQL, after another role owns the tables."
             );
         }

@@ -1,3 +1,4 @@
+using Dispatcher.Base;
 using Dispatcher.CommandLine.Identities;
 using Dispatcher.Worker.Effects;
 using Microsoft.Extensions.Logging.Abstractions;
@@ -50,6 +51,25 @@ public sealed class IdentityRolesTests() : StoreTest(StoreKind.Postgres)
 
         var role = Assert.Single(await RoleRights.ReadAsync(Roles.Database, [_role], Stop));
         Assert.Equal([excess], role.Excess);
+    }
+
+    [Fact]
+    public async Task Owner_of_the_tables_and_caller_are_not_revoked()
+    {
+        await Roles.CreateServerAsync(_role, GeneratedSecret.New(), Stop);
+        await Database.ExecuteAsync($"alter table jobs owner to \"{_role}\"");
+
+        var owner = await Assert.ThrowsAsync<ExitException>(() => Roles.RemoveAsync(_role, Stop));
+        await Database.ExecuteAsync("alter table jobs owner to current_user");
+        var caller = await Assert.ThrowsAsync<ExitException>(() => Roles.RemoveAsync("postgres", Stop));
+
+        Assert.Equal((ExitCode.No, ExitCode.No), (owner.Code, caller.Code));
+        Assert.Equal(
+            [
+                [true],
+            ],
+            await Database.QueryAsync($"select rolcanlogin from pg_roles where rolname = '{_role}'")
+        );
     }
 
     [Fact]
