@@ -32,8 +32,8 @@ internal static partial class FreezeVerbs
         var verb = new Verb(
             "freeze",
             "Stop the dispatch of a topic, of a pool or of everything, until it is ended or expires. After the answer no server dispatches "
-                + "a job of it. Running and already dispatched attempts go on: cancel those that must stop. Submissions are still accepted; "
-                + "their jobs wait without a failed attempt.",
+                + "a job of it. Running and already dispatched attempts go on: cancel those that must stop. Submissions are still "
+                + "accepted; their jobs wait without a failed attempt.",
             $"dispatcher freeze --topic {Example} --reason disk-full --for 2h",
             "dispatcher freeze --all --reason incident-42 --until 2026-11-01T08:00:00Z"
         )

@@ -10,7 +10,8 @@ namespace Dispatcher.Jobs;
 /// <para>
 /// A move is a value: it changes nothing until <c>MoveWriter</c> or the store commits it. The commit is conditional. It applies the move if
 /// the row still has the version of <see cref="Before"/>, if the bundle in <see cref="UnderPolicy"/> is still in force, if the approval can
-/// take its step, if no freeze stops a dispatch, and if the timeline confirms a dispatch or a claim. Otherwise it writes nothing, and <see cref="MoveResult"/> states why.
+/// take its step, if no freeze stops a dispatch, and if the timeline confirms a dispatch or a claim. Otherwise it writes nothing, and
+/// <see cref="MoveResult"/> states why.
 /// </para>
 /// <para>
 /// Two processes may decide on the same job at the same time: one move commits, the other gets <see cref="MoveResult.Stale"/>. So a

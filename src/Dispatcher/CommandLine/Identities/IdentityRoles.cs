@@ -175,7 +175,8 @@ internal sealed class IdentityRoles : IAsyncDisposable
         {
             throw new ExitException(
                 ExitCode.No,
-                $"The database role {role} owns the tables, is the user of DISPATCHER_POSTGRES or the superuser of initdb. It was not changed.",
+                $"The database role {role} was not changed: it owns the tables, or is the user of DISPATCHER_POSTGRES or the superuser "
+                    + "of initdb.",
                 "Revoke it with the tools of PostgreSQL, after another role owns the tables."
             );
         }
