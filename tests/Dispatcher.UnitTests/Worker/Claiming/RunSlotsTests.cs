@@ -114,6 +114,7 @@ public sealed class RunSlotsTests : IAsyncDisposable
         await RunShortOnesAsync();
         Deliver(2 + Ahead);
         await ClaimedAsync(2 + Ahead);
+        await _transport.Until(() => _started.Count == 2);
 
         var stopping = worker.StopAsync();
         await _transport.Until(() => Ended(OutcomeKind.Returned) == Ahead);
