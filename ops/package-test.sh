@@ -49,15 +49,15 @@ await channel.BasicPublishAsync(Exchanges.Jobs, job.Topic, true, new BasicProper
 END
 make worker "Dispatcher.Worker:$version" << 'END'
 using Dispatcher.Worker;
-var builder = Microsoft.Extensions.Hosting.Host.CreateApplicationBuilder(args);
+using Microsoft.Extensions.Hosting;
+var builder = Host.CreateApplicationBuilder(args);
 builder.Services.AddDispatcherWorker("shell", options =>
 {
     options.RabbitMq = new Uri(builder.Configuration["DISPATCHER_RABBITMQ"]!);
     options.Dispatcher = new Uri(builder.Configuration["DISPATCHER_URL"]!);
     options.ApiKey = builder.Configuration["DISPATCHER_API_KEY"];
 }).Handle<Shout>("job.exec.shell").Enforces("allowed_commands");
-await builder.Build().StartAsync();
-await Task.Delay(Timeout.Infinite);
+builder.Build().Run();
 sealed class Shout : IJobHandler { public Task<JobResult> RunAsync(JobRun run, CancellationToken stop) =>
     Task.FromResult(JobResult.From(new { shouted = run.Payload.GetProperty("command")[1].GetString()!.ToUpperInvariant() })); }
 END
