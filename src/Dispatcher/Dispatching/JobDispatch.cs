@@ -39,7 +39,6 @@ internal sealed partial class JobDispatch(
 
     private async Task MoveAsync(Evaluated<Job> evaluated, bool mayDispatch, CancellationToken cancellationToken)
     {
-        using var scope = JobScope.Begin(logger, evaluated.Subject);
         while (IsWaiting(evaluated.Subject))
         {
             using var span = mayDispatch ? JobSpans.Dispatch(evaluated.Subject) : null;
@@ -57,8 +56,7 @@ internal sealed partial class JobDispatch(
             }
             else if (result == MoveResult.Moved && evaluated.Decision.Reason == PolicyGate.HashMismatch)
             {
-                const string Why = "The stored job does not have its job hash.";
-                Log.Contradicted(logger, evaluated.Subject.JobId, evaluated.Subject.Attempt + 1, Why);
+                LogContradicted(evaluated.Subject, "The stored job does not have its job hash.");
             }
 
             if (result != MoveResult.PolicyChanged)
@@ -88,8 +86,14 @@ internal sealed partial class JobDispatch(
     {
         var job = evaluated.Subject;
         var why = await contradictions.WhyAsync(job, cancellationToken);
-        Log.Contradicted(logger, job.JobId, job.Attempt + 1, why);
+        LogContradicted(job, why);
         return await moves.AddAsync(Denied(PolicyGate.Contradicted(evaluated, why)), cancellationToken);
+    }
+
+    private void LogContradicted(Job job, string why)
+    {
+        using var scope = JobScope.Begin(logger, job);
+        Log.Contradicted(logger, job.JobId, job.Attempt + 1, why);
     }
 
     private async ValueTask<Move> DecidedAsync(Evaluated<Job> evaluated, CancellationToken cancellationToken)

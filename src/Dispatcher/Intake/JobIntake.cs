@@ -101,7 +101,6 @@ internal sealed partial class JobIntake(
     // :: Step 3
     public async Task<IntakeResult> AcceptAsync(Evaluated<Job> evaluated, Submission submission, CancellationToken cancellationToken)
     {
-        using var scope = JobScope.Begin(logger, evaluated.Subject);
         while (true)
         {
             var acceptance = Decided(evaluated, submission);
@@ -132,6 +131,7 @@ internal sealed partial class JobIntake(
     private Job Renamed(Job job)
     {
         var own = JobIds.Derived(job.Principal, job.JobId);
+        using var scope = JobScope.Begin(logger, job);
         Log.IdTaken(logger, job.Principal, job.JobId, own);
         return job with { JobId = own };
     }

@@ -1,6 +1,9 @@
 namespace Dispatcher.Jobs;
 
-/// <summary>The scope of log lines about a job, with the same names as in a worker: JobId, Topic, Attempt and TraceId.</summary>
+/// <summary>
+/// The scope of log lines about a job, with the same names as in a worker: JobId, Topic, Attempt and TraceId. Begin it where a line is
+/// written: most jobs have no line, and each scope costs an allocation and a change of the execution context.
+/// </summary>
 internal static class JobScope
 {
     private static readonly Func<ILogger, Guid, string, int, string?, IDisposable?> Scope = LoggerMessage.DefineScope<

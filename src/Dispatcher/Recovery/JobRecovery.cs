@@ -72,6 +72,7 @@ internal sealed partial class JobRecovery(
         }
         catch (DbException refused) when (refused.IsAboutData() && outcome.Fault?.Code != FaultCodes.BadResult)
         {
+            using var scope = job is null ? null : JobScope.Begin(logger, job);
             Log.NotStorable(logger, outcome.JobId, outcome.Attempt, refused);
             var fault = OutcomeIdentity.Fault("The database refused the outcome; the log of the server states why.");
             var ended = outcome with { Kind = OutcomeKind.Faulted, Result = null, Fault = fault };
@@ -82,7 +83,6 @@ internal sealed partial class JobRecovery(
     /// <summary>Null: the outcome is applied, or it repeats one that was applied.</summary>
     private async Task<LateOutcome?> RecordAsync(AttemptOutcome outcome, Job? job, string sender, CancellationToken cancellationToken)
     {
-        using var scope = job is null ? null : JobScope.Begin(logger, job);
         for (var tries = 0; job is not null && tries < MaxTries; tries++)
         {
             if (!IsFromCurrentRun(job, outcome, sender))
