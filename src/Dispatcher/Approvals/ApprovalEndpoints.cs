@@ -169,19 +169,7 @@ internal static class ApprovalEndpoints
     private static List<InputError> Check(VoteRequest request)
     {
         var errors = new List<InputError>();
-        if (
-            string.IsNullOrWhiteSpace(request.Reason)
-            || request.Reason.Length > MaxReasonLength
-            || request.Reason.Contains('\0', StringComparison.Ordinal)
-        )
-        {
-            errors.Report(
-                "bad_reason",
-                "/reason",
-                $"The reason has {request.Reason.Length} characters; allowed are 1 to {MaxReasonLength} without U+0000, not only blanks.",
-                "Give the reason in a sentence; it is kept on the timeline."
-            );
-        }
+        errors.CheckReason(request.Reason, MaxReasonLength, "it is kept on the timeline");
 
         foreach (
             var (field, value) in new[]

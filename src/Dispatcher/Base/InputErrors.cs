@@ -48,6 +48,24 @@ internal static class InputErrors
         }
     }
 
+    /// <summary>Reports the reason that a person gives for an action, unless it has 1 to <paramref name="max"/> characters.</summary>
+    /// <param name="errors">Gets the error.</param>
+    /// <param name="reason">Not only blanks, and without U+0000, which PostgreSQL cannot store.</param>
+    /// <param name="max">Maximum number of characters.</param>
+    /// <param name="use">Who reads the reason, as the end of the fix.</param>
+    public static void CheckReason(this List<InputError> errors, string reason, int max, string use)
+    {
+        if (string.IsNullOrWhiteSpace(reason) || reason.Length > max || reason.Contains('\0', StringComparison.Ordinal))
+        {
+            errors.Report(
+                "bad_reason",
+                "/reason",
+                $"The reason has {reason.Length} characters; allowed are 1 to {max} without U+0000, not only blanks.",
+                $"Give the reason in a sentence; {use}."
+            );
+        }
+    }
+
     /// <summary>An excerpt of the input for a message: short, on one line, and without control characters.</summary>
     public static string Cut(string seen, int maxLength = MaxQuote) => Excerpt.Of(seen, maxLength);
 }

@@ -112,21 +112,9 @@ internal static class FreezeEndpoints
 
     private static string Utc(long micros) => Timestamps.At(micros).ToString("yyyy-MM-dd'T'HH:mm:ss'Z'", CultureInfo.InvariantCulture);
 
-    private static FreezeTarget? TargetOf(IFreezeTarget request, List<InputError> errors)
+    private static FreezeTarget? TargetOf(FreezeTargetRequest request, List<InputError> errors)
     {
-        if (
-            string.IsNullOrWhiteSpace(request.Reason)
-            || request.Reason.Length > MaxReasonLength
-            || request.Reason.Contains('\0', StringComparison.Ordinal)
-        )
-        {
-            errors.Report(
-                "bad_reason",
-                "/reason",
-                $"The reason has {request.Reason.Length} characters; allowed are 1 to {MaxReasonLength} without U+0000, not only blanks.",
-                "Give the reason in a sentence; status and timeline show it."
-            );
-        }
+        errors.CheckReason(request.Reason, MaxReasonLength, "status and timeline show it");
 
         FreezeTarget?[] named =
         [
@@ -149,7 +137,7 @@ internal static class FreezeEndpoints
         return null;
     }
 
-    /// <summary>A misspelt name would freeze nothing, and nobody would notice.</summary>
+    /// <summary>Refuses a name that the bundle does not have: a misspelt one would freeze nothing.</summary>
     private static void CheckKnown(FreezeTarget target, KnownBundle inForce, List<InputError> errors)
     {
         var known = inForce.Bundle is { } bundle ? target.Known(bundle) : [""];

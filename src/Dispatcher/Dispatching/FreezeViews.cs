@@ -4,8 +4,8 @@ using Dispatcher.Storage.Rows;
 
 namespace Dispatcher.Dispatching;
 
-/// <summary>The body of <c>POST /api/freezes</c>. It names one target, and one end.</summary>
-internal sealed record FreezeRequest : IFreezeTarget
+/// <summary>The target of a request, exactly one, and the reason.</summary>
+internal abstract record FreezeTargetRequest
 {
     [JsonPropertyName("topic")]
     public string? Topic { get; init; }
@@ -13,14 +13,18 @@ internal sealed record FreezeRequest : IFreezeTarget
     [JsonPropertyName("pool")]
     public string? Pool { get; init; }
 
-    /// <summary>True: every job.</summary>
+    /// <summary>True: every job. An unfreeze then ends the freeze of every job; those of topics and pools stay.</summary>
     [JsonPropertyName("all")]
     public bool All { get; init; }
 
     /// <summary>1 to 500 characters, for the readers of status and timeline.</summary>
     [JsonPropertyName("reason")]
     public required string Reason { get; init; }
+}
 
+/// <summary>The body of <c>POST /api/freezes</c>. It also names one end.</summary>
+internal sealed record FreezeRequest : FreezeTargetRequest
+{
     /// <summary>How long it holds, in seconds, 1 to 604,800 (7 days).</summary>
     [JsonPropertyName("for_s")]
     public long? ForSeconds { get; init; }
@@ -31,31 +35,7 @@ internal sealed record FreezeRequest : IFreezeTarget
 }
 
 /// <summary>The body of <c>POST /api/freezes/unfreeze</c>. It names the target as the freeze did.</summary>
-internal sealed record UnfreezeRequest : IFreezeTarget
-{
-    [JsonPropertyName("topic")]
-    public string? Topic { get; init; }
-
-    [JsonPropertyName("pool")]
-    public string? Pool { get; init; }
-
-    /// <summary>True: the freeze of every job. The freezes of topics and pools stay.</summary>
-    [JsonPropertyName("all")]
-    public bool All { get; init; }
-
-    /// <summary>1 to 500 characters, for the timeline.</summary>
-    [JsonPropertyName("reason")]
-    public required string Reason { get; init; }
-}
-
-/// <summary>The target of a request.</summary>
-internal interface IFreezeTarget
-{
-    string? Topic { get; }
-    string? Pool { get; }
-    bool All { get; }
-    string Reason { get; }
-}
+internal sealed record UnfreezeRequest : FreezeTargetRequest;
 
 /// <summary>A freeze, as the API shows it.</summary>
 /// <param name="FreezeId">Its id, which the timeline names too.</param>
@@ -65,7 +45,7 @@ internal interface IFreezeTarget
 /// <param name="Actor">The subject that froze it.</param>
 /// <param name="Since">When the freeze began.</param>
 /// <param name="Until">When it expires by itself.</param>
-/// <param name="EndedAt">When a person ended it. Null, like the next two: nobody did.</param>
+/// <param name="EndedAt">When a person ended it. Null, like the next two: no person has.</param>
 /// <param name="EndedBy">The subject that ended it.</param>
 /// <param name="EndReason">Why it was ended.</param>
 internal sealed record FreezeView(
