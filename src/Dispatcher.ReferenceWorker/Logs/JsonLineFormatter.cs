@@ -9,7 +9,7 @@ namespace Dispatcher.ReferenceWorker.Logs;
 
 /// <summary>
 /// Writes each event as one JSON object on one line, in server and worker alike: <c>time</c> (RFC 3339, UTC), <c>level</c>,
-/// <c>event_id</c>, <c>logger</c>, <c>message</c>, <c>trace_id</c>, <c>properties</c> and <c>exception</c>. What is unknown is left out.
+/// <c>event_id</c>, <c>logger</c>, <c>message</c>, <c>trace_id</c>, <c>properties</c> and <c>exception</c>. An unknown value is left out.
 /// Every control character and every character outside ASCII is escaped, so that no text can look like another line.
 /// </summary>
 internal sealed class JsonLineFormatter : ITextFormatter

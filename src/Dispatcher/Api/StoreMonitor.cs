@@ -10,7 +10,7 @@ namespace Dispatcher.Api;
 
 /// <summary>
 /// Measures every few seconds whether this process can work, and what waits in the store: held approvals, the outbox and dead letters.
-/// Every query reads an index only, and none of the path of a job.
+/// The counts read an index only. No query is on the path of a job.
 /// </summary>
 internal sealed class StoreMonitor(
     IDbContextFactory<DispatcherDb> database,
@@ -28,7 +28,7 @@ internal sealed class StoreMonitor(
 
     public override async Task OnceAsync(CancellationToken cancellationToken)
     {
-        // First what needs no database: while it is unavailable, exactly these numbers are needed.
+        // First the metrics that need no database: operators need them while it is unavailable.
         NoteProcess();
         await using var db = await database.CreateDbContextAsync(cancellationToken);
         await NoteFreezesAsync(db, cancellationToken);

@@ -47,7 +47,7 @@ internal static partial class FreezeVerbs
         {
             if (call.GetResult(duration) is null == call.GetResult(until) is null)
             {
-                call.AddError("Give one end: --for DURATION or --until TIME. A freeze that nobody ends must expire.");
+                call.AddError("Give one end: --for DURATION or --until TIME. A freeze must have an end.");
             }
         });
         return verbs.Add(

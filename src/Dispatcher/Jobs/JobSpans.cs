@@ -9,7 +9,7 @@ namespace Dispatcher.Jobs;
 /// run in different processes. Names and attributes follow OpenTelemetry's conventions for messaging.
 /// </summary>
 /// <remarks>
-/// While nobody listens to <see cref="Source"/>, a method returns null at once and allocates nothing. So it is called on the path of every
+/// While <see cref="Source"/> has no listener, each method returns null at once. The methods are therefore called on the path of every
 /// job. <c>ops/README.md</c> lists the spans.
 /// </remarks>
 internal static class JobSpans

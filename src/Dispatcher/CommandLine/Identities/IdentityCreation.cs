@@ -5,7 +5,7 @@ using Npgsql;
 
 namespace Dispatcher.CommandLine.Identities;
 
-/// <summary>What is to be made.</summary>
+/// <summary>The identity that a call creates, and how.</summary>
 /// <param name="Identity">Name, kind and scope.</param>
 /// <param name="Effects">Whether a worker gets a database role for the effects of its pool.</param>
 /// <param name="Secrets">Where the secrets are written. Null: they are printed.</param>

@@ -4,7 +4,7 @@ using Microsoft.EntityFrameworkCore.Migrations;
 namespace Dispatcher.Storage.Migrations;
 
 /// <summary>
-/// Every dispatch checks the freezes in force, which are few. The index has only those that nobody ended, so an old freeze costs nothing.
+/// Every dispatch checks the freezes in force, which are few. The index leaves out ended freezes, so they cost nothing.
 /// </summary>
 [DbContext(typeof(DispatcherDb))]
 [Migration("0018_freezes")]

@@ -23,7 +23,7 @@ internal sealed record Freeze
     /// <summary>From this time on it has no effect, without any statement.</summary>
     public long Until { get; init; }
 
-    /// <summary>When a person ended it. Null, like the next two: nobody did.</summary>
+    /// <summary>When a person ended it. Null, like the next two: no person has.</summary>
     public long? EndedAt { get; init; }
 
     public string? EndedBy { get; init; }
