@@ -148,41 +148,43 @@ public sealed class LogLineTests
         );
     }
 
-    [Theory]
-    [MemberData(nameof(Forged))]
-    public async Task Worker_with_control_characters_in_its_texts_is_refused(string forged)
+    [Fact]
+    public async Task Worker_with_control_characters_in_its_texts_is_refused()
     {
         await using var server = await AServer.MigratedAsync();
-        var bad = JsonEncodedText.Encode($"a{forged}b").ToString();
         var caller = ACaller.With("worker");
 
-        var (claim, claimErrors) = await server.AskAsync(
-            "POST",
-            "/api/attempts/claim",
-            caller,
-            body: $$"""{"worker": "{{bad}}", "claim_id": "{{Guid.CreateVersion7()}}", "permits": ["x"]}"""
-        );
-        var (beat, beatErrors) = await server.AskAsync(
-            "POST",
-            "/api/attempts/heartbeat",
-            caller,
-            body: $$"""
-            {"worker": "{{bad}}", "runs": [],
-             "registration": {"pool": "shell", "version": "{{bad}}", "topics": ["{{bad}}"], "enforcers": ["{{bad}}"], "capacity": 1} }
-            """
-        );
+        foreach (var forged in Forged.Select(row => row.Data))
+        {
+            var bad = JsonEncodedText.Encode($"a{forged}b").ToString();
+            var (claim, claimErrors) = await server.AskAsync(
+                "POST",
+                "/api/attempts/claim",
+                caller,
+                body: $$"""{"worker": "{{bad}}", "claim_id": "{{Guid.CreateVersion7()}}", "permits": ["x"]}"""
+            );
+            var (beat, beatErrors) = await server.AskAsync(
+                "POST",
+                "/api/attempts/heartbeat",
+                caller,
+                body: $$"""
+                {"worker": "{{bad}}", "runs": [],
+                 "registration": {"pool": "shell", "version": "{{bad}}", "topics": ["{{bad}}"], "enforcers": ["{{bad}}"], "capacity": 1} }
+                """
+            );
 
-        Assert.Equal((400, 400), (claim, beat));
-        Assert.Equal(["bad_worker /worker"], AServer.Errors(claimErrors));
-        Assert.Equal(
-            [
-                "bad_worker /worker",
-                "bad_version /registration/version",
-                "bad_topics /registration/topics",
-                "bad_enforcers /registration/enforcers",
-            ],
-            AServer.Errors(beatErrors)
-        );
+            Assert.Equal((bad, 400, 400), (bad, claim, beat));
+            Assert.Equal(["bad_worker /worker"], AServer.Errors(claimErrors));
+            Assert.Equal(
+                [
+                    "bad_worker /worker",
+                    "bad_version /registration/version",
+                    "bad_topics /registration/topics",
+                    "bad_enforcers /registration/enforcers",
+                ],
+                AServer.Errors(beatErrors)
+            );
+        }
     }
 
     // Every further line is indented, which no line of the log is.
