@@ -5,7 +5,8 @@ using k8s.Models;
 namespace Dispatcher.UnitTests.Documents;
 
 /// <summary>
-/// The Kubernetes example has no field that Kubernetes does not know, hardens each pod, and names only settings, secrets and pods that exist.
+/// The Kubernetes example has no field that Kubernetes does not know, hardens each pod, and names only settings, secrets and pods that
+/// exist.
 /// </summary>
 public sealed class KubernetesTests
 {
