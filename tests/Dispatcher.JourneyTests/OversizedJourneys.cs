@@ -92,14 +92,14 @@ public sealed class OversizedJourneys
             TimeSpan.FromSeconds(60)
         );
         Assert.InRange(dispatcher.PeakMemoryMiB, 1, MostMemoryMiB);
-        var warnings = "";
+        var problems = "";
         await Eventually.IsAsync(
             async () =>
             {
-                warnings = (await dispatcher.SendAsync(HttpMethod.Get, "/api/status")).Body.GetProperty("warnings").ToString();
-                return warnings.Contains("max_message_size", StringComparison.Ordinal);
+                problems = (await dispatcher.SendAsync(HttpMethod.Get, "/api/status")).Body.GetProperty("problems").ToString();
+                return problems.Contains("max_message_size", StringComparison.Ordinal);
             },
-            () => $"the status warns about the limit of the broker; seen: {warnings}\n{journey.Logs()}",
+            () => $"the status shows the limit of the broker; seen: {problems}\n{journey.Logs()}",
             TimeSpan.FromSeconds(10)
         );
         await journey.EndsWellAsync(expectedDeadLetters: Messages);

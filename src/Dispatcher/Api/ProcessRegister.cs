@@ -1,3 +1,4 @@
+using System.Text.Json.Serialization;
 using Dispatcher.Base;
 using Dispatcher.Storage;
 using Dispatcher.Storage.Rows;
@@ -72,6 +73,10 @@ internal sealed record ProcessView(
     bool Stale
 )
 {
+    /// <summary>For example <c>mq-1/4711</c>.</summary>
+    [JsonIgnore]
+    public string Name => $"{Host}/{Pid}";
+
     public static ProcessView Of(RunningProcess row, bool stale) =>
         new(
             row.InstanceId,

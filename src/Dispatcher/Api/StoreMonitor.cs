@@ -1,7 +1,6 @@
 using Dispatcher.Base;
 using Dispatcher.Broker;
 using Dispatcher.Enforcement;
-using Dispatcher.Jobs;
 using Dispatcher.Storage;
 using Dispatcher.Storage.Rows;
 using Microsoft.EntityFrameworkCore;
@@ -9,8 +8,7 @@ using Microsoft.EntityFrameworkCore;
 namespace Dispatcher.Api;
 
 /// <summary>
-/// Measures every few seconds whether this process can work, and what waits in the store: held approvals, the outbox and dead letters.
-/// The counts read an index only. No query is on the path of a job.
+/// Measures every few seconds whether this process can work, and what waits in the store. No query is on the path of a job.
 /// </summary>
 internal sealed class StoreMonitor(
     IDbContextFactory<DispatcherDb> database,
@@ -24,7 +22,11 @@ internal sealed class StoreMonitor(
     RabbitConnection? broker = null
 ) : Loop(TimeSpan.FromSeconds(10), time, logger)
 {
+    /// <summary>Any number of callers of the status cost at most one measurement in this time: 2 s.</summary>
+    private const long MaxAgeUs = 2_000_000;
+
     private readonly HashSet<string> _owners = new(StringComparer.Ordinal);
+    private volatile StoreFigures? _last;
 
     public override async Task OnceAsync(CancellationToken cancellationToken)
     {
@@ -32,9 +34,18 @@ internal sealed class StoreMonitor(
         NoteProcess();
         await using var db = await database.CreateDbContextAsync(cancellationToken);
         await NoteFreezesAsync(db, cancellationToken);
-        await NoteApprovalsAsync(db, cancellationToken);
-        await NoteOutboxAsync(db, cancellationToken);
-        await NoteDeadLettersAsync(db, cancellationToken);
+        var figures = await StoreFigures.ReadAsync(db, clock.Now, cancellationToken);
+        _last = figures;
+        Note(figures);
+    }
+
+    /// <summary>The figures of the last round, or new ones if they are older than <see cref="MaxAgeUs"/>.</summary>
+    public async Task<StoreFigures> FiguresAsync(DispatcherDb db, CancellationToken cancellationToken)
+    {
+        var now = clock.Now;
+        return _last is { } last && now - last.At is >= 0 and <= MaxAgeUs
+            ? last
+            : _last = await StoreFigures.ReadAsync(db, now, cancellationToken);
     }
 
     public override async Task StartAsync(CancellationToken cancellationToken)
@@ -65,71 +76,24 @@ internal sealed class StoreMonitor(
         }
     }
 
-    private async Task NoteApprovalsAsync(DispatcherDb db, CancellationToken cancellationToken)
+    private void Note(StoreFigures figures)
     {
-        var held = db
-            .Approvals.Where(approval => approval.State == ApprovalStates.Held)
-            .OrderBy(approval => approval.CreatedAt)
-            .Select(approval => (long?)approval.CreatedAt);
-        var count = await held.CountAsync(cancellationToken);
-        var oldest = await held.FirstOrDefaultAsync(cancellationToken);
-        var median = await held.Skip(count / 2).FirstOrDefaultAsync(cancellationToken);
-        metrics.ApprovalsWait(count, Since(median), Since(oldest));
-    }
-
-    private async Task NoteOutboxAsync(DispatcherDb db, CancellationToken cancellationToken)
-    {
-        var waiting = await db.Outbox.LongCountAsync(message => !message.Parked, cancellationToken);
-        var parked = await db.Outbox.LongCountAsync(message => message.Parked, cancellationToken);
-        // An id of version 7 begins with the time at which it was made. Ids of other versions come from clients, and are few.
-        var oldest = await db
-            .Database.SqlQueryRaw<Guid>(
-                """
-                select message_id as "Value" from outbox
-                where not parked and substr(cast(message_id as text), 15, 1) = '7' order by message_id limit 1
-                """
-            )
-            .ToListAsync(cancellationToken);
-        store.OutboxSeen(waiting, Since(oldest.Count == 0 ? null : MadeAt(oldest[0])), parked);
-    }
-
-    private async Task NoteDeadLettersAsync(DispatcherDb db, CancellationToken cancellationToken)
-    {
-        var owners = await db
-            .DeadLetters.GroupBy(letter => letter.Owner)
-            .Select(group => new
-            {
-                group.Key,
-                Count = group.LongCount(),
-                Oldest = group.Min(letter => letter.At),
-            })
-            .ToListAsync(cancellationToken);
-        foreach (var owner in owners)
+        var (approvals, outbox) = (figures.Approvals, figures.Outbox);
+        metrics.ApprovalsWait(approvals.Count, Since(approvals.MedianAt), Since(approvals.OldestAt));
+        store.OutboxSeen(outbox.Waiting, Since(outbox.OldestAt), outbox.Parked);
+        foreach (var owner in figures.DeadLetters)
         {
-            store.DeadLettersSeen(owner.Key, owner.Count, Since(owner.Oldest));
+            store.DeadLettersSeen(owner.Owner, owner.Count, Since(owner.OldestAt));
         }
 
         // A gauge keeps its last value, so an owner that has none any more must be recorded.
-        foreach (var gone in _owners.Except(owners.Select(owner => owner.Key)))
+        var owners = figures.DeadLetters.Select(owner => owner.Owner).ToList();
+        foreach (var gone in _owners.Except(owners))
         {
             store.DeadLettersSeen(gone, 0, TimeSpan.Zero);
         }
 
-        _owners.UnionWith(owners.Select(owner => owner.Key));
-    }
-
-    /// <summary>The first 48 bits of the id are milliseconds since 1970 (RFC 9562, 5.7).</summary>
-    internal static long MadeAt(Guid id)
-    {
-        Span<byte> bytes = stackalloc byte[16];
-        id.TryWriteBytes(bytes, bigEndian: true, out _);
-        var milliseconds = 0L;
-        foreach (var part in bytes[..6])
-        {
-            milliseconds = (milliseconds << 8) | part;
-        }
-
-        return milliseconds * 1_000;
+        _owners.UnionWith(owners);
     }
 
     private TimeSpan Since(long? since) => since is null ? TimeSpan.Zero : TimeSpan.FromMicroseconds(Math.Max(0, clock.Now - since.Value));

@@ -42,6 +42,7 @@ internal sealed partial class RabbitTopology(
     /// <summary>Parts that an earlier verification found or declared. If one is missing now, it was deleted.</summary>
     private readonly HashSet<string> _known = [];
     private volatile IReadOnlyCollection<string> _pools = [];
+    private volatile IReadOnlyDictionary<string, QueueLoad> _queues = new SortedDictionary<string, QueueLoad>();
     private long _beganAt;
 
     /// <summary>The fault of the topology, or the reason why it could not be verified. Null: it is correct.</summary>
@@ -52,6 +53,9 @@ internal sealed partial class RabbitTopology(
 
     /// <summary>The number of unrouted messages at the last verification.</summary>
     public UnroutedCount Unrouted { get; private set; } = new(0, 0);
+
+    /// <summary>What each declared queue held at the last verification, by name.</summary>
+    public IReadOnlyDictionary<string, QueueLoad> Queues => _queues;
 
     /// <summary>Stops the start with an error if a part exists with other arguments or must not be declared.</summary>
     public override async Task StartAsync(CancellationToken cancellationToken)
@@ -117,20 +121,21 @@ internal sealed partial class RabbitTopology(
         await using (channel)
         {
             var wrong = new List<string>();
+            var queues = new SortedDictionary<string, QueueLoad>(StringComparer.Ordinal);
             foreach (var part in TopologyPart.OfServer)
             {
-                wrong.AddRange(await VerifyAsync(channel, part, cancellationToken));
+                wrong.AddRange(await VerifyAsync(channel, part, queues, cancellationToken));
             }
 
             var declared = new List<string>();
             foreach (var pool in poolsInForce().ToList())
             {
-                var ofPool = await VerifyAsync(channel, TopologyPart.OfPool(pool), cancellationToken);
+                var ofPool = await VerifyAsync(channel, TopologyPart.OfPool(pool), queues, cancellationToken);
                 wrong.AddRange(ofPool);
                 declared.AddRange(ofPool.Count == 0 ? [pool] : []);
             }
 
-            _pools = declared;
+            (_pools, _queues) = (declared, queues);
             var more = wrong.Count > MaxNamed ? $"; and {wrong.Count - MaxNamed} more" : "";
             Report(wrong.Count == 0 ? null : string.Join("; ", wrong.Take(MaxNamed)) + more);
             await CountAsync(channel, cancellationToken);
@@ -138,13 +143,23 @@ internal sealed partial class RabbitTopology(
     }
 
     /// <summary>Verifies one part and declares it if it is missing. Returns what is wrong with it; empty: it is correct.</summary>
-    private async Task<IReadOnlyList<string>> VerifyAsync(RabbitChannel channel, TopologyPart part, CancellationToken cancellationToken)
+    private async Task<IReadOnlyList<string>> VerifyAsync(
+        RabbitChannel channel,
+        TopologyPart part,
+        SortedDictionary<string, QueueLoad> queues,
+        CancellationToken cancellationToken
+    )
     {
         try
         {
-            if (await IsMissingAsync(channel, part, cancellationToken) && _known.Contains(part.Name))
+            var (exists, queue) = await FindAsync(channel, part, cancellationToken);
+            if (!exists && _known.Contains(part.Name))
             {
                 Log.Lost(logger, part.Name);
+            }
+            else if (queue is not null)
+            {
+                queues[queue.QueueName] = new QueueLoad(queue.MessageCount, queue.ConsumerCount);
             }
 
             await part.DeclareAsync(await channel.OpenAsync(cancellationToken), cancellationToken);
@@ -164,16 +179,19 @@ internal sealed partial class RabbitTopology(
         }
     }
 
-    private static async Task<bool> IsMissingAsync(RabbitChannel channel, TopologyPart part, CancellationToken cancellationToken)
+    private static async Task<(bool Exists, QueueDeclareOk? Queue)> FindAsync(
+        RabbitChannel channel,
+        TopologyPart part,
+        CancellationToken cancellationToken
+    )
     {
         try
         {
-            await part.FindAsync(await channel.OpenAsync(cancellationToken), cancellationToken);
-            return false;
+            return (true, await part.FindAsync(await channel.OpenAsync(cancellationToken), cancellationToken));
         }
         catch (OperationInterruptedException missing) when (missing.ShutdownReason?.ReplyCode == NotFound)
         {
-            return true;
+            return (false, null);
         }
     }
 
@@ -247,3 +265,8 @@ internal sealed partial class RabbitTopology(
 /// <param name="Waiting">Messages in <c>dispatcher.unrouted</c>, which the server reads.</param>
 /// <param name="Undelivered">Copies of dead letters that no queue took. They are published again at each start and every hour.</param>
 internal sealed record UnroutedCount(long Waiting, long Undelivered);
+
+/// <summary>What a queue holds.</summary>
+/// <param name="Messages">Messages that are ready for delivery.</param>
+/// <param name="Consumers">0 for a queue of a pool: no worker is connected.</param>
+internal sealed record QueueLoad(long Messages, long Consumers);

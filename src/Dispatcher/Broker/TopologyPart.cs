@@ -5,11 +5,15 @@ namespace Dispatcher.Broker;
 
 /// <summary>One exchange, or one queue with its binding, of the topology. Declaring an existing part changes nothing.</summary>
 /// <param name="Name">Its name in errors and logs: the kind, and the name on the broker.</param>
-/// <param name="FindAsync">Fails with 404 if the part is missing. It does not compare arguments.</param>
-/// <param name="DeclareAsync">Declares the part. Fails with 406 if it exists with other arguments.</param>
+/// <param name="FindAsync">
+/// Fails with 404 if the part is missing. It does not compare arguments. Returns what a queue holds; null for an exchange.
+/// </param>
+/// <param name="CompareAsync">Declares the part without its binding. Fails with 406 if it exists with other arguments.</param>
+/// <param name="DeclareAsync">The same, and then binds a queue.</param>
 internal sealed record TopologyPart(
     string Name,
-    Func<IChannel, CancellationToken, Task> FindAsync,
+    Func<IChannel, CancellationToken, Task<QueueDeclareOk?>> FindAsync,
+    Func<IChannel, CancellationToken, Task> CompareAsync,
     Func<IChannel, CancellationToken, Task> DeclareAsync
 )
 {
@@ -46,30 +50,44 @@ internal sealed record TopologyPart(
     /// </summary>
     private static TopologyPart[] BehindFanout(string name) => [Exchange(name, ExchangeType.Fanout), Queue(name, name, "")];
 
-    private static TopologyPart Exchange(string name, string type, Dictionary<string, object?>? arguments = null) =>
-        new(
+    private static TopologyPart Exchange(string name, string type, Dictionary<string, object?>? arguments = null)
+    {
+        return new(
             $"exchange {name} ({type})",
-            (channel, cancellationToken) => channel.ExchangeDeclarePassiveAsync(name, cancellationToken),
-            (channel, cancellationToken) =>
-                channel.ExchangeDeclareAsync(name, type, durable: true, autoDelete: false, arguments, cancellationToken: cancellationToken)
-        );
-
-    private static TopologyPart Queue(string name, string exchange, string routingKey) =>
-        new(
-            $"queue {name}",
-            (channel, cancellationToken) => channel.QueueDeclarePassiveAsync(name, cancellationToken),
             async (channel, cancellationToken) =>
             {
-                var arguments = new Dictionary<string, object?>(QueueNames.Arguments(name));
-                await channel.QueueDeclareAsync(
-                    name,
-                    durable: true,
-                    exclusive: false,
-                    autoDelete: false,
-                    arguments,
-                    cancellationToken: cancellationToken
-                );
+                await channel.ExchangeDeclarePassiveAsync(name, cancellationToken);
+                return null;
+            },
+            DeclareAsync,
+            DeclareAsync
+        );
+
+        Task DeclareAsync(IChannel channel, CancellationToken cancellationToken) =>
+            channel.ExchangeDeclareAsync(name, type, durable: true, autoDelete: false, arguments, cancellationToken: cancellationToken);
+    }
+
+    private static TopologyPart Queue(string name, string exchange, string routingKey)
+    {
+        return new(
+            $"queue {name}",
+            async (channel, cancellationToken) => await channel.QueueDeclarePassiveAsync(name, cancellationToken),
+            DeclareAsync,
+            async (channel, cancellationToken) =>
+            {
+                await DeclareAsync(channel, cancellationToken);
                 await channel.QueueBindAsync(name, exchange, routingKey, cancellationToken: cancellationToken);
             }
         );
+
+        Task DeclareAsync(IChannel channel, CancellationToken cancellationToken) =>
+            channel.QueueDeclareAsync(
+                name,
+                durable: true,
+                exclusive: false,
+                autoDelete: false,
+                new Dictionary<string, object?>(QueueNames.Arguments(name)),
+                cancellationToken: cancellationToken
+            );
+    }
 }

@@ -26,23 +26,34 @@ internal sealed class WorkerProblems(IDbContextFactory<DispatcherDb> database, S
         return string.Create(CultureInfo.InvariantCulture, $"{Math.Abs(seconds):F1} s {(seconds > 0 ? "ahead" : "behind")}");
     }
 
-    /// <summary>One sentence each, at most <see cref="MaxProblems"/>.</summary>
-    public async Task<IReadOnlyList<string>> ListAsync(CancellationToken cancellationToken)
+    /// <summary>Counts the live workers and lists their problems: one sentence each, of at most <see cref="MaxProblems"/> workers.</summary>
+    public async Task<LiveWorkers> ReadAsync(CancellationToken cancellationToken)
     {
+        var now = clock.Now;
         await using var db = await database.CreateDbContextAsync(cancellationToken);
         var workers = await db
-            .Workers.NotStale(clock.Now)
-            .Where(worker => worker.Dropping != null || worker.ClockAheadMs > MaxOffsetMs || worker.ClockAheadMs < -MaxOffsetMs)
+            .Workers.NotStale(now)
             .OrderBy(worker => worker.Pool)
             .ThenBy(worker => worker.Instance)
-            .Take(MaxProblems)
             .WithoutLists()
             .ToListAsync(cancellationToken);
-        return [.. workers.SelectMany(Of)];
+        return new LiveWorkers(
+            workers.Count,
+            workers.Count(worker => worker.Serves(now)),
+            [.. workers.Select(Of).Where(problems => problems.Count > 0).Take(MaxProblems).SelectMany(problems => problems)]
+        );
     }
 
-    private static IEnumerable<string> Of(KnownWorker worker)
+    private static List<string> Of(KnownWorker worker) => [.. ProblemsOf(worker)];
+
+    private static IEnumerable<string> ProblemsOf(KnownWorker worker)
     {
+        if (worker.Missing.Count > 0)
+        {
+            yield return $"worker {worker.Instance} of pool {worker.Pool} does not enforce {string.Join(", ", worker.Missing)}, which the "
+                + "pool requires, and gets no jobs";
+        }
+
         if (worker.Dropping is { } why)
         {
             yield return $"worker {worker.Instance} of pool {worker.Pool} cannot use its deliveries ({why}) and gets no jobs; "
@@ -55,3 +66,9 @@ internal sealed class WorkerProblems(IDbContextFactory<DispatcherDb> database, S
         }
     }
 }
+
+/// <summary>The workers with a recent heartbeat.</summary>
+/// <param name="Live">How many there are.</param>
+/// <param name="Serving">Those that get jobs.</param>
+/// <param name="Problems">What an operator should solve, one sentence each.</param>
+internal sealed record LiveWorkers(int Live, int Serving, IReadOnlyList<string> Problems);

@@ -1,5 +1,6 @@
 using Dispatcher.Base;
 using Dispatcher.Broker;
+using Dispatcher.Web;
 using Microsoft.AspNetCore.Server.Kestrel.Core;
 using Microsoft.Extensions.Options;
 

@@ -120,6 +120,7 @@ internal static class Server
         services.AddSingleton<StoreMetrics>();
         services.AddMetricsExposition();
         services.AddSingleton<ProcessRegister>();
+        services.AddSingleton<StatusReads>();
         services.AddSingleton(provider => AuditFolder.Open(provider.GetRequiredService<ServerSettings>()));
         services.AddSingleton<SealTable>();
         services.AddSingleton<Checkpoints>();

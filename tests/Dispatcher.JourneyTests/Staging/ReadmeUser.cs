@@ -129,7 +129,7 @@ internal sealed partial class ReadmeUser(Shell shell, HttpClient admin)
     private Task<JsonElement> GetAsync(string path) => admin.GetFromJsonAsync<JsonElement>(path, Now);
 
     /// <summary>Verbs whose exit code 1 is an answer.</summary>
-    [GeneratedRegex(" (policy diff|identity check) ")]
+    [GeneratedRegex(" (policy diff|identity check|status) ")]
     private static partial Regex HasAnswer();
 
     [GeneratedRegex("dsp_[0-9a-z]+_[0-9a-f]+")]

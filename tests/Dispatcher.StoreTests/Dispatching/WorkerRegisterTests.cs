@@ -194,14 +194,14 @@ public abstract class WorkerRegisterTests(StoreKind kind) : StoreTest(kind)
         );
 
         var dropping = await writers.Capacity.LoadAsync("shell", Stop);
-        var problem = Assert.Single(await new WorkerProblems(Database.Contexts, writers.Clock).ListAsync(Stop));
+        var problem = Assert.Single((await new WorkerProblems(Database.Contexts, writers.Clock).ReadAsync(Stop)).Problems);
         await writers.Workers.NoteAsync(Registration() with { Capacity = 3, Dropped = 3 }, "host/1", "old", Stop);
 
         Assert.Equal((0, 0, "unreadable_body"), (dropping.Workers, dropping.Capacity, dropping.Dropping));
         Assert.Contains("unreadable_body", PoolView.Of(dropping, waiting: 1, limit: null).Note, StringComparison.Ordinal);
         Assert.Contains("worker host/1 of pool shell cannot use its deliveries (unreadable_body)", problem, StringComparison.Ordinal);
         Assert.Equal(3, (await writers.Capacity.LoadAsync("shell", Stop)).Capacity);
-        Assert.Empty(await new WorkerProblems(Database.Contexts, writers.Clock).ListAsync(Stop));
+        Assert.Empty((await new WorkerProblems(Database.Contexts, writers.Clock).ReadAsync(Stop)).Problems);
     }
 
     [Fact]
@@ -212,7 +212,7 @@ public abstract class WorkerRegisterTests(StoreKind kind) : StoreTest(kind)
         await writers.Workers.NoteAsync(Registration() with { ClockAheadMs = -600_000 }, "host/2", "behind", Stop);
         await writers.Workers.NoteAsync(Registration() with { ClockAheadMs = 900 }, "host/3", "near", Stop);
 
-        var problems = await new WorkerProblems(Database.Contexts, writers.Clock).ListAsync(Stop);
+        var problems = (await new WorkerProblems(Database.Contexts, writers.Clock).ReadAsync(Stop)).Problems;
 
         Assert.Equal(
             [

@@ -17,7 +17,7 @@ public sealed class StoreMonitorTests
     {
         var made = new DateTimeOffset(2026, 4, 1, 12, 0, 0, 125, TimeSpan.Zero);
 
-        Assert.Equal(Timestamps.Micros(made), StoreMonitor.MadeAt(Guid.CreateVersion7(made)));
+        Assert.Equal(Timestamps.Micros(made), StoreFigures.MadeAt(Guid.CreateVersion7(made)));
     }
 
     [Fact]

@@ -123,4 +123,36 @@ public sealed class OutputTests
         Assert.Equal(1, outcome.Code);
         Assert.Contains("no connection", outcome.Output, StringComparison.Ordinal);
     }
+
+    [Fact]
+    public async Task Status_shows_problems_first_with_age_and_runbook_and_exits_with_1()
+    {
+        await using var server = (await CannedServer.StartAsync()).Answers(
+            "GET /api/status",
+            200,
+            """
+            {"version":"1.0","ready":true,"checks":{"store":"ok"},"policy_hash":"abc","warnings":["frozen"],
+            "problems":[{"problem":"The outbox is old","since":"2026-01-01T00:00:00Z","runbook":"ops/runbook.md#x"},
+                {"problem":"A pool has no worker","since":null,"runbook":"ops/runbook.md#y"}],
+            "processes":[{"host":"one","pid":1,"version":"1.0","policy_hash":"other","seen_at":"2026-01-01T00:00:00Z","stale":true}],
+            "queues":{"dispatcher.server.intake":{"messages":0,"consumers":1},"dispatcher.server.intake.parked":{"messages":0,"consumers":0}},
+            "outbox":{"waiting":2,"parked":0,"oldest_at":"2026-01-01T00:00:00Z"},"dead_letters":{"ops":{"open":1,"breach":true}}}
+            """
+        );
+
+        var outcome = await server.RunAsync("status");
+        var json = await server.RunAsync("status", "--json");
+
+        Assert.Equal((1, 1), (outcome.Code, json.Code));
+        var lines = outcome.Output.Split('\n');
+        Assert.Matches("^PROBLEM +The outbox is old$", lines[0].TrimEnd());
+        Assert.Matches(@"^ +since \d+ d ago \(2026-01-01 00:00:00\.000 UTC\); see ops/runbook\.md#x$", lines[1].TrimEnd());
+        Assert.Matches("^PROBLEM +A pool has no worker$", lines[2].TrimEnd());
+        Assert.Matches("^warning +frozen$", lines[4].TrimEnd());
+        Assert.Contains("bundle=other (differs) seen", outcome.Output, StringComparison.Ordinal);
+        Assert.Contains("(stale)", outcome.Output, StringComparison.Ordinal);
+        Assert.Matches(@"dead letters of ops +open=1 breach=true", outcome.Output);
+        Assert.Matches(@"outbox +waiting=2 parked=0 \(oldest \d+ d ago\)", outcome.Output);
+        Assert.DoesNotContain("intake.parked", outcome.Output, StringComparison.Ordinal);
+    }
 }

@@ -7,7 +7,7 @@ using Dispatcher.Base;
 using Microsoft.AspNetCore.Server.Kestrel.Core;
 using Microsoft.Extensions.Options;
 
-namespace Dispatcher.Hosting;
+namespace Dispatcher.Web;
 
 /// <summary>
 /// The certificate of HTTPS, from two PEM files. Each round reads them again: a renewed pair is used for new connections, and open
@@ -20,7 +20,9 @@ internal sealed partial class HttpCertificate : Loop, IConfigureOptions<KestrelS
     /// <summary>How often the files are read.</summary>
     private static readonly TimeSpan Period = TimeSpan.FromSeconds(5);
 
-    private static readonly TimeSpan ExpiryWarning = TimeSpan.FromDays(14);
+    /// <summary>From this time before the expiry on, log and status warn.</summary>
+    public static readonly TimeSpan ExpiryWarning = TimeSpan.FromDays(14);
+
     private static readonly TimeSpan ExpiryWarningInterval = TimeSpan.FromDays(1);
 
     private readonly string _certificateFile;
@@ -86,7 +88,7 @@ internal sealed partial class HttpCertificate : Loop, IConfigureOptions<KestrelS
         return Task.CompletedTask;
     }
 
-    private DateTimeOffset ExpiresAt => Current.NotAfter.ToUniversalTime();
+    public DateTimeOffset ExpiresAt => Current.NotAfter.ToUniversalTime();
 
     private void Loaded()
     {

@@ -1,9 +1,9 @@
 using System.Security.Cryptography.X509Certificates;
 using Dispatcher.Base;
-using Dispatcher.Hosting;
+using Dispatcher.Web;
 using Microsoft.Extensions.Time.Testing;
 
-namespace Dispatcher.UnitTests.Hosting;
+namespace Dispatcher.UnitTests.Web;
 
 public sealed class HttpCertificateTests : IDisposable
 {
