@@ -22,7 +22,7 @@ internal sealed class StoreMonitor(
     TimeProvider time,
     ILogger<StoreMonitor> logger,
     RabbitConnection? broker = null
-) : Loop(TimeSpan.FromSeconds(10), time, logger)
+) : Loop(TimeSpan.FromSeconds(5), time, logger)
 {
     private readonly HashSet<string> _owners = new(StringComparer.Ordinal);
 
