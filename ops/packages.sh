@@ -17,6 +17,8 @@ missing() {
     # The system's Python: only that one finds the system's pika, the AMQP client of the tests in Python.
     [[ -x /usr/bin/python3 ]] || absent+=(python3)
     /usr/bin/python3 -c 'import pika' 2> /dev/null || absent+=(python3-pika)
+    # Fires the alert rules on servers with real problems.
+    [[ -x /usr/bin/prometheus ]] || absent+=(prometheus)
     # ops/gate-check.sh uses these two.
     command -v curl > /dev/null || absent+=(curl)
     command -v bc > /dev/null || absent+=(bc)

@@ -20,7 +20,7 @@ internal sealed class StoreMonitor(
     TimeProvider time,
     ILogger<StoreMonitor> logger,
     RabbitConnection? broker = null
-) : Loop(TimeSpan.FromSeconds(10), time, logger)
+) : Loop(TimeSpan.FromSeconds(5), time, logger)
 {
     /// <summary>Any number of callers of the status cost at most one measurement in this time: 2 s.</summary>
     private const long MaxAgeUs = 2_000_000;

@@ -177,6 +177,11 @@ internal sealed class DispatcherMetrics
 
     public void BrokerAcceptsLargeMessages(bool accepts) => _brokerAcceptsLargeMessages.Record(accepts ? 1 : 0);
 
+    /// <summary>
+    /// Begins the counter of a bus at 0. Prometheus sees no increase in a counter whose first value is not 0.
+    /// </summary>
+    public void BusConnected(string bus) => _unreceivable.Add(0, new KeyValuePair<string, object?>("bus", bus));
+
     public void MessageUnreceivable(string bus) => _unreceivable.Add(1, new KeyValuePair<string, object?>("bus", bus));
 
     public void UnroutedSeen(long waiting, long undelivered)

@@ -31,6 +31,7 @@ internal sealed partial class ConnectionMonitor(string bus, DispatcherMetrics me
             if (!ReferenceEquals(_monitored, connection))
             {
                 _monitored = connection;
+                metrics.BusConnected(bus);
                 connection.ConnectionShutdownAsync += ReportAsync;
             }
         }

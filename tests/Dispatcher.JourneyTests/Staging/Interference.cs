@@ -140,7 +140,8 @@ internal static class Interference
     /// <summary>Locks the rows of all jobs until the answer is disposed. They can be read, and no move of them commits.</summary>
     public static Task<NpgsqlConnection> LockJobsAsync(this Journey journey) => LockByAsync(journey, "select from jobs for update");
 
-    private static async Task<NpgsqlConnection> LockByAsync(Journey journey, string statement)
+    /// <summary>Runs a statement in a transaction that stays open until the answer is disposed, or its connection is ended.</summary>
+    public static async Task<NpgsqlConnection> LockByAsync(this Journey journey, string statement)
     {
         // Not pooled: the end of the connection is the end of its transaction.
         var connection = new NpgsqlConnection(new NpgsqlConnectionStringBuilder(journey.Postgres) { Pooling = false }.ConnectionString);

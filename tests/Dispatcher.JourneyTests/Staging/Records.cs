@@ -51,6 +51,32 @@ internal sealed class Records(NpgsqlDataSource database)
             )
         );
 
+    /// <summary>As if everything that is not sealed yet, and the dead letters, had happened so many days earlier.</summary>
+    public Task AgeAsync(int days) =>
+        ExecuteAsync(
+            string.Create(
+                CultureInfo.InvariantCulture,
+                $"""
+                alter table timeline disable trigger all;
+                update timeline set at = at - {days} * 86400000000
+                    where not exists (select 1 from timeline_seals s where s.entry_id = timeline.entry_id);
+                alter table timeline enable trigger all;
+                update dead_letters set at = at - {days} * 86400000000
+                """
+            )
+        );
+
+    /// <summary>
+    /// As if the refused messages of the outbox had been refused for a day: the next refusal parks them. Returns how many there are.
+    /// </summary>
+    public Task<long> NearlyParkAsync() =>
+        CountAsync(
+            """
+            with refused as (update outbox set attempts = 300, next_at = 0 where last_error is not null and not parked returning 1)
+            select count(*) from refused
+            """
+        );
+
     /// <summary>As if no worker had been heard of for so long.</summary>
     public Task SilentAsync(int seconds) =>
         ExecuteAsync(string.Create(CultureInfo.InvariantCulture, $"update workers set seen_at = seen_at - {seconds}000000"));

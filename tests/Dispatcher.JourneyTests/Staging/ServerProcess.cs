@@ -1,19 +1,24 @@
 namespace Dispatcher.JourneyTests.Staging;
 
 /// <summary>A server as a process: <c>dispatcher serve</c>. For journeys that kill, freeze or measure it.</summary>
-internal sealed class ServerProcess(Journey journey, string address) : DispatcherServer(address, journey.Tls)
+/// <param name="journey">Its settings.</param>
+/// <param name="address">Where it listens.</param>
+/// <param name="broker">Another address of the broker. Null: that of the journey.</param>
+/// <param name="postgres">Another connection to the database. Null: that of the journey.</param>
+internal sealed class ServerProcess(Journey journey, string address, Uri? broker = null, string? postgres = null)
+    : DispatcherServer(address, journey.Tls)
 {
     private readonly ChildProcess _process = ChildProcess.OfOutput(
         "dispatcher.dll",
         new Dictionary<string, string>((journey.Tls?.Server ?? new Dictionary<string, string>()).Concat(journey.Variables))
         {
             ["DISPATCHER_API_KEY"] = AdminKey,
-            ["DISPATCHER_POSTGRES"] = journey.ServePostgres,
+            ["DISPATCHER_POSTGRES"] = postgres ?? journey.ServePostgres,
         },
         [
             .. journey.IsMigrated ? (string[])["serve"] : ["serve", "--migrate"],
             "--rabbitmq",
-            journey.BrokerAs(Journey.ServerUser).AbsoluteUri,
+            (broker ?? journey.BrokerAs(Journey.ServerUser)).AbsoluteUri,
             "--policies",
             journey.Policies.Folder,
             "--audit",

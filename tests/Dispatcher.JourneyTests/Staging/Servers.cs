@@ -54,6 +54,8 @@ internal static class Servers
     /// <summary>The broker's own command line, as a program to call.</summary>
     public static string RabbitMqCtl => VariableOrSkip("DISPATCHER_TEST_RABBITMQCTL");
 
+    public static Task RabbitMqCtlAsync(params string[] arguments) => RunAsync(RabbitMqCtl, arguments);
+
     /// <summary>
     /// Makes the broker write its queues and bindings to disk: those in Mnesia, and the list of quorum queues in DETS tables. Without this,
     /// they are written within a few seconds, and a crash before that loses the newest ones.

@@ -10,6 +10,7 @@ namespace Dispatcher.JourneyTests.Staging;
 internal sealed class TcpGate : IAsyncDisposable
 {
     private readonly int _target;
+    private readonly Action<Memory<byte>>? _change;
     private readonly ConcurrentDictionary<Socket, Socket> _pairs = [];
     private readonly CancellationTokenSource _end = new();
     private readonly List<Task> _tasks = [];
@@ -17,9 +18,12 @@ internal sealed class TcpGate : IAsyncDisposable
     private Socket? _listener;
     private int _connections;
 
-    public TcpGate(int target)
+    /// <param name="target">Port of the server.</param>
+    /// <param name="change">Changes bytes that the server sends. Null: they stay.</param>
+    public TcpGate(int target, Action<Memory<byte>>? change = null)
     {
         _target = target;
+        _change = change;
         Port = Servers.FreePort();
         _flows.SetResult();
         Open();
@@ -78,8 +82,8 @@ internal sealed class TcpGate : IAsyncDisposable
                 var far = new Socket(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp);
                 _pairs[near] = far;
                 await far.ConnectAsync(new IPEndPoint(IPAddress.Loopback, _target), _end.Token);
-                _tasks.Add(PumpAsync(near, far));
-                _tasks.Add(PumpAsync(far, near));
+                _tasks.Add(PumpAsync(near, far, change: null));
+                _tasks.Add(PumpAsync(far, near, _change));
             }
         }
         catch (Exception ended) when (ended is SocketException or ObjectDisposedException or OperationCanceledException)
@@ -88,7 +92,7 @@ internal sealed class TcpGate : IAsyncDisposable
         }
     }
 
-    private async Task PumpAsync(Socket from, Socket to)
+    private async Task PumpAsync(Socket from, Socket to, Action<Memory<byte>>? change)
     {
         var buffer = new byte[65_536];
         try
@@ -96,6 +100,7 @@ internal sealed class TcpGate : IAsyncDisposable
             int read;
             while ((read = await from.ReceiveAsync(buffer, _end.Token)) > 0)
             {
+                change?.Invoke(buffer.AsMemory(0, read));
                 await _flows.Task.WaitAsync(_end.Token);
                 for (var sent = 0; sent < read; )
                 {
