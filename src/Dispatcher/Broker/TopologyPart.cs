@@ -7,10 +7,12 @@ namespace Dispatcher.Broker;
 /// <param name="Name">Its name in errors and logs: the kind, and the name on the broker.</param>
 /// <param name="FindAsync">Fails with 404 if the part is missing. It does not compare arguments.</param>
 /// <param name="DeclareAsync">Declares the part. Fails with 406 if it exists with other arguments.</param>
+/// <param name="QueueName">The queue on the broker. Null: the part is an exchange.</param>
 internal sealed record TopologyPart(
     string Name,
     Func<IChannel, CancellationToken, Task> FindAsync,
-    Func<IChannel, CancellationToken, Task> DeclareAsync
+    Func<IChannel, CancellationToken, Task> DeclareAsync,
+    string? QueueName = null
 )
 {
     private static readonly Dictionary<string, object?> WithAlternate = new() { ["alternate-exchange"] = QueueNames.Unrouted };
@@ -36,6 +38,7 @@ internal sealed record TopologyPart(
         .. BehindFanout(QueueNames.Dispatch),
         Exchange(QueueNames.Retry, ExchangeType.Direct),
         .. QueueNames.DelayQueues.Select(delay => Queue(delay.Queue, QueueNames.Retry, delay.Key)),
+        .. QueueNames.SourcesOfNewer.Select(source => Queue(QueueNames.Newer(source), QueueNames.Retry, source)),
     ];
 
     public static TopologyPart OfPool(string pool) => Queue(Queues.Work(pool), Exchanges.Work, pool);
@@ -70,6 +73,7 @@ internal sealed record TopologyPart(
                     cancellationToken: cancellationToken
                 );
                 await channel.QueueBindAsync(name, exchange, routingKey, cancellationToken: cancellationToken);
-            }
+            },
+            name
         );
 }
