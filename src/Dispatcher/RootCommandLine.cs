@@ -6,6 +6,7 @@ using Dispatcher.CommandLine;
 using Dispatcher.CommandLine.Demo;
 using Dispatcher.CommandLine.Identities;
 using Dispatcher.CommandLine.Policies;
+using Dispatcher.CommandLine.QueueMigrations;
 using Dispatcher.CommandLine.Screens;
 using Dispatcher.Policies.Texts;
 
@@ -32,6 +33,7 @@ internal static class RootCommandLine
         root.Add(DeadLettersVerbs.Create(verbs));
         root.Add(KeysVerbs.Create(verbs));
         root.Add(IdentityVerbs.Create(verbs));
+        root.Add(QueuesMigrateVerb.Create(verbs));
         root.Add(FreezeVerbs.Freeze(verbs));
         root.Add(FreezeVerbs.Unfreeze(verbs));
         root.Add(StatusVerb.Create(verbs));

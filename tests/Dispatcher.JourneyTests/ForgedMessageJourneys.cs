@@ -79,6 +79,7 @@ public sealed class ForgedMessageJourneys
             .. (await Servers.QueuesAsync(journey.Name)).Where(queue =>
                 queue.StartsWith("dispatcher.server.", StringComparison.Ordinal)
                 && !queue.Contains(".retry.", StringComparison.Ordinal)
+                && !queue.EndsWith(".newer", StringComparison.Ordinal)
                 && queue != "dispatcher.server.undelivered"
             ),
         ];

@@ -34,6 +34,7 @@ internal sealed class DispatcherMetrics
     private readonly Gauge<double> _sealingLag;
     private readonly Gauge<int> _brokerAcceptsLargeMessages;
     private readonly Counter<long> _unreceivable;
+    private readonly Counter<long> _newer;
     private readonly Gauge<long> _unrouted;
     private readonly Gauge<long> _undelivered;
 
@@ -123,6 +124,11 @@ internal sealed class DispatcherMetrics
             "{delivery}",
             "Deliveries that the client library could not parse, each of which closed the connection of a bus"
         );
+        _newer = meter.CreateCounter<long>(
+            "dispatcher.messages.newer_version",
+            "{delivery}",
+            "Deliveries whose format is newer than this server knows, each of which waits for a newer server; grows: upgrade the servers"
+        );
         _unrouted = meter.CreateGauge<long>(
             "dispatcher.messages.unrouted",
             "{message}",
@@ -183,6 +189,8 @@ internal sealed class DispatcherMetrics
     public void BusConnected(string bus) => _unreceivable.Add(0, new KeyValuePair<string, object?>("bus", bus));
 
     public void MessageUnreceivable(string bus) => _unreceivable.Add(1, new KeyValuePair<string, object?>("bus", bus));
+
+    public void MessageOfNewerVersion(string queue) => _newer.Add(1, new KeyValuePair<string, object?>("queue", queue));
 
     public void UnroutedSeen(long waiting, long undelivered)
     {

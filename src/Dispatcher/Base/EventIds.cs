@@ -36,6 +36,10 @@ internal static class EventIds
     public const int ConsumingPaused = 1209;
     public const int ConsumingResumed = 1210;
     public const int UndeliveredForeign = 1211;
+    public const int NewerVersionDelayed = 1212;
+    public const int NewerVersionRefused = 1213;
+    public const int NewerVersionFull = 1214;
+    public const int NewerVersionAgain = 1215;
 
     // 1220 connections
     public const int BrokerLimitHigh = 1220;

@@ -60,6 +60,8 @@ internal static class QueueNames
 
     private const string ParkedSuffix = ".parked";
 
+    private const string NewerSuffix = ".newer";
+
     private const string PoisonSuffix = ".poison";
 
     /// <summary>
@@ -81,6 +83,15 @@ internal static class QueueNames
     public static string DelayKey(TimeSpan pause) => Delays.FirstOrDefault(delay => delay.Max >= pause, Delays[^1]).Key;
 
     private const string DelayPrefix = Retry + ".";
+
+    /// <summary>Bounds what a sender of unknown formats can make the servers read again. A further message is refused at once.</summary>
+    private const int MaxNewer = 10_000;
+
+    /// <summary>
+    /// The sources whose messages of a newer format wait. Other messages need not: the sweep replaces a signal, and the store decides about
+    /// an event.
+    /// </summary>
+    public static readonly IReadOnlyList<string> SourcesOfNewer = [Intake, Outcomes];
 
     /// <summary>Without a limit, unread messages would fill the disk. The store has the originals.</summary>
     private const int MaxUnrouted = 10_000;
@@ -114,6 +125,14 @@ internal static class QueueNames
     public static string Poison(string source) => source + PoisonSuffix;
 
     /// <summary>
+    /// The delay queue of messages whose format is newer than a server knows. From there the broker moves them to <see cref="Parked"/>.
+    /// </summary>
+    public static string Newer(string source) => source + NewerSuffix;
+
+    /// <summary>An outcome must be read before the lease of its run ends.</summary>
+    public static TimeSpan NewerDelay(string source) => TimeSpan.FromSeconds(source == Outcomes ? 2 : 30);
+
+    /// <summary>
     /// Arguments of a queue. Every queue is a quorum queue. Dead lettering is at-least-once, which needs <c>reject-publish</c>. A
     /// dead-lettered message passes an exchange with the name of its next queue, and keeps its routing key.
     /// </summary>
@@ -127,6 +146,15 @@ internal static class QueueNames
                 Dispatch,
                 ("x-message-ttl", (long)Delays.Single(delay => queue == DelayPrefix + delay.Key).Max.TotalMilliseconds)
             ),
+            _ when queue.EndsWith(NewerSuffix, StringComparison.Ordinal) => new Dictionary<string, object?>(
+                DeadLettering(
+                    Parked(queue[..^NewerSuffix.Length]),
+                    ("x-message-ttl", (long)NewerDelay(queue[..^NewerSuffix.Length]).TotalMilliseconds)
+                )
+            )
+            {
+                ["x-max-length"] = MaxNewer,
+            },
             _ when queue.EndsWith(PoisonSuffix, StringComparison.Ordinal) => Dropping,
             _ when queue.EndsWith(ParkedSuffix, StringComparison.Ordinal) => DeadLettering(
                 Poison(queue[..^ParkedSuffix.Length]),

@@ -66,7 +66,7 @@ internal sealed partial class RabbitTopology(
             throw new ExitException(
                 ExitCode.WrongUse,
                 $"The broker's topology is wrong: {trouble}",
-                "Delete an empty queue or exchange that has other arguments, give the broker user the rights in ops/README.md, "
+                "Give queues of an earlier version the arguments of this one with \"dispatcher queues migrate\", give the broker user the rights in ops/README.md, "
                     + "or give Dispatcher a virtual host of its own."
             );
         }

@@ -20,6 +20,9 @@ internal sealed record RawMessage(ReadOnlyMemory<byte> Body)
     /// <summary>Why the broker moved the message to a parked queue. Null: it was read from the queue that it was published to.</summary>
     public XDeath? SetAside { get; init; }
 
+    /// <summary>What it was before the server set it aside for a newer server. Null: the server did not.</summary>
+    public WaitedMessage? Waited { get; init; }
+
     public static RawMessage Of(byte[] body) =>
         CutBody.Of(body) is { } cut ? new RawMessage(body.AsMemory(0, CutBody.KeptBytes)) { Cut = cut } : new RawMessage(body);
 }
@@ -69,11 +72,12 @@ internal sealed record DeliveryFacts
         }
 
         var properties = delivery.Properties;
+        var waited = context.TryGetMessage<RawMessage>(out var raw) ? raw.Message.Waited : null;
         return common with
         {
-            UserId = properties.UserId,
+            UserId = waited is null ? properties.UserId : waited.UserId,
             Exchange = delivery.Exchange ?? "",
-            RoutingKey = delivery.RoutingKey ?? "",
+            RoutingKey = waited?.RoutingKey ?? delivery.RoutingKey ?? "",
             MessageId = properties.MessageId,
             ContentType = properties.ContentType,
             ContentEncoding = properties.ContentEncoding,

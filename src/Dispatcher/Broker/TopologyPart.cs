@@ -10,11 +10,13 @@ namespace Dispatcher.Broker;
 /// </param>
 /// <param name="CompareAsync">Declares the part without its binding. Fails with 406 if it exists with other arguments.</param>
 /// <param name="DeclareAsync">The same, and then binds a queue.</param>
+/// <param name="QueueName">The queue on the broker. Null: the part is an exchange.</param>
 internal sealed record TopologyPart(
     string Name,
     Func<IChannel, CancellationToken, Task<QueueDeclareOk?>> FindAsync,
     Func<IChannel, CancellationToken, Task> CompareAsync,
-    Func<IChannel, CancellationToken, Task> DeclareAsync
+    Func<IChannel, CancellationToken, Task> DeclareAsync,
+    string? QueueName = null
 )
 {
     private static readonly Dictionary<string, object?> WithAlternate = new() { ["alternate-exchange"] = QueueNames.Unrouted };
@@ -40,6 +42,7 @@ internal sealed record TopologyPart(
         .. BehindFanout(QueueNames.Dispatch),
         Exchange(QueueNames.Retry, ExchangeType.Direct),
         .. QueueNames.DelayQueues.Select(delay => Queue(delay.Queue, QueueNames.Retry, delay.Key)),
+        .. QueueNames.SourcesOfNewer.Select(source => Queue(QueueNames.Newer(source), QueueNames.Retry, source)),
     ];
 
     public static TopologyPart OfPool(string pool) => Queue(Queues.Work(pool), Exchanges.Work, pool);
@@ -77,7 +80,8 @@ internal sealed record TopologyPart(
             {
                 await DeclareAsync(channel, cancellationToken);
                 await channel.QueueBindAsync(name, exchange, routingKey, cancellationToken: cancellationToken);
-            }
+            },
+            name
         );
 
         Task DeclareAsync(IChannel channel, CancellationToken cancellationToken) =>

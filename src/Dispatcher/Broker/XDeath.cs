@@ -22,22 +22,25 @@ internal sealed record XDeath(string Reason)
     /// The reason for a message from the parked or poison queue of <paramref name="from"/>. If the first entry of the header names that
     /// queue, the broker wrote its queue and reason. Everything else in the header may come from the sender (decision 0019).
     /// </summary>
-    public static XDeath Of(ConsumeContext context, string from)
-    {
-        if (
-            !context.TryGetPayload<RabbitMqBasicConsumeContext>(out var delivery)
-            || delivery.Properties.Headers?.TryGetValue("x-death", out var header) != true
-            || header is not IList<object?> { Count: > 0 } entries
-            || entries[0] is not IDictionary<string, object?> first
-            || Text(first, "queue") != from
-        )
-        {
-            return new XDeath(Unknown);
-        }
+    public static XDeath Of(ConsumeContext context, string from) =>
+        Entries(context).FirstOrDefault() is IDictionary<string, object?> first && Text(first, "queue") == from
+            ? new XDeath(Text(first, "reason") ?? Unknown)
+            : new XDeath(Unknown);
 
-        return new XDeath(Text(first, "reason") ?? Unknown);
-    }
+    /// <summary>
+    /// Whether the broker moved the message through these queues, the last one first. The broker writes its entries before all others, and
+    /// the server removes the header when it sends a message to the last of these queues.
+    /// </summary>
+    public static bool Came(ConsumeContext context, IReadOnlyList<string> through) =>
+        through.SequenceEqual(Entries(context).Take(through.Count).Select(entry => Text(entry as IDictionary<string, object?>, "queue")));
 
-    private static string? Text(IDictionary<string, object?> entry, string name) =>
-        entry.TryGetValue(name, out var value) && value is byte[] bytes ? Encoding.UTF8.GetString(bytes) : null;
+    private static IList<object?> Entries(ConsumeContext context) =>
+        context.TryGetPayload<RabbitMqBasicConsumeContext>(out var delivery)
+        && delivery.Properties.Headers?.TryGetValue("x-death", out var header) == true
+        && header is IList<object?> entries
+            ? entries
+            : [];
+
+    private static string? Text(IDictionary<string, object?>? entry, string name) =>
+        entry?.TryGetValue(name, out var value) == true && value is byte[] bytes ? Encoding.UTF8.GetString(bytes) : null;
 }

@@ -124,6 +124,7 @@ internal static class MessagingRegistration
     private static void AddOfBroker(IServiceCollection services)
     {
         services.AddSingleton<TopologyCheck>();
+        services.AddSingleton<NewerMessages>();
         services.AddSingleton<StorePause>();
         services.AddHostedService(provider => provider.GetRequiredService<StorePause>());
         services.AddSingleton<UnroutedMessages>();
@@ -157,7 +158,7 @@ internal static class MessagingRegistration
                             QueueNames.Parked(queue),
                             parked =>
                             {
-                                parked.UseFilterBeforeConsumers(new ParkedLog(queue, context.GetRequiredService<ILogger<ParkedLog>>()));
+                                parked.UseFilterBeforeConsumers(ActivatorUtilities.CreateInstance<ParkedLog>(context, queue));
                                 consume(parked, context, 1);
                             }
                         );

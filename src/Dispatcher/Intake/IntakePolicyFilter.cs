@@ -8,8 +8,12 @@ namespace Dispatcher.Intake;
 /// The policy in the consume pipeline of the intake, parked and unrouted queues: reads and evaluates each submission before a consumer sees
 /// it. Passes a <see cref="ReceivedSubmission"/> on to <see cref="IntakeConsumer"/>.
 /// </summary>
-internal sealed partial class IntakePolicyFilter(JobIntake intake, ILogger<IntakePolicyFilter> logger, RabbitConnection? broker = null)
-    : IFilter<ConsumeContext>
+internal sealed partial class IntakePolicyFilter(
+    JobIntake intake,
+    ILogger<IntakePolicyFilter> logger,
+    RabbitConnection? broker = null,
+    NewerMessages? newer = null
+) : IFilter<ConsumeContext>
 {
     public async Task Send(ConsumeContext context, IPipe<ConsumeContext> next)
     {
@@ -26,6 +30,13 @@ internal sealed partial class IntakePolicyFilter(JobIntake intake, ILogger<Intak
         var source = SubmissionSource.Of(facts, delivery.Message);
         var body = delivery.Message.Body;
         var read = await intake.EvaluateAsync(body, source, context.CancellationToken);
+        if (newer is not null && await newer.DelayAsync(QueueNames.Intake, delivery, read.Errors))
+        {
+            read.Span?.Dispose();
+            await delivery.EndHereAsync<IntakePolicyFilter>();
+            return;
+        }
+
         await next.PassOnAsync(context, new ReceivedSubmission(source, body, read));
     }
 

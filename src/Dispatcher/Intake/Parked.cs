@@ -9,13 +9,19 @@ namespace Dispatcher.Intake;
 /// Adds to a message from the parked queue of <paramref name="source"/> the reason for which the broker moved it there. The consumer of the
 /// source reads it again, one message at a time. A message that was only delivered together with one that crashes the
 /// process reaches this queue too, and succeeds here. A message that comes back from here too is poison: <see cref="PoisonLetters"/>. A
-/// submission that expired or was rejected is not run. An outcome or event is read for any reason: it is compared with the store, and a
+/// submission that expired or was rejected is not run. A message that waited for a newer server gets its sender back. An outcome or event is read for any reason: it is compared with the store, and a
 /// late result must not be lost.
 /// </summary>
-internal sealed partial class ParkedLog(string source, ILogger<ParkedLog> logger) : IFilter<ConsumeContext>
+internal sealed partial class ParkedLog(string source, TimeProvider time, ILogger<ParkedLog> logger) : IFilter<ConsumeContext>
 {
     public Task Send(ConsumeContext context, IPipe<ConsumeContext> next)
     {
+        if (WaitedMessage.Of(context, source) is { } waited)
+        {
+            var expired = time.GetUtcNow() >= waited.ExpiresAt ? new XDeath(XDeath.Expired) : null;
+            return next.PassOnAsync(context, context.Raw().Message with { Waited = waited, SetAside = expired });
+        }
+
         var aside = XDeath.Of(context, source);
         Log.Parked(
             logger,
@@ -47,6 +53,11 @@ internal sealed class PoisonLetters(Refusals refusals)
     public Task KeepAsync(string source, ConsumeContext<RawMessage> context)
     {
         var facts = DeliveryFacts.Of(context);
+        if (WaitedMessage.Of(context, source, QueueNames.Parked(source)) is { } waited)
+        {
+            facts = facts with { UserId = waited.UserId, RoutingKey = waited.RoutingKey };
+        }
+
         var error = new InputError
         {
             Code = Refusals.Poison,

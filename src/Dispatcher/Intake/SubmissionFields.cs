@@ -49,8 +49,12 @@ internal sealed partial class SubmissionFields(JsonElement root, IntakeOptions l
             return null;
         }
 
+        if (!SubmissionVersion.IsReadable(_members, errors))
+        {
+            return null;
+        }
+
         _members.CheckNames(root, "", Known);
-        CheckVersion();
         var topic = Topic(source);
         var labels = Labels();
         var tags = RiskTags();
@@ -72,19 +76,6 @@ internal sealed partial class SubmissionFields(JsonElement root, IntakeOptions l
             NotAfter = NotAfter(),
         };
         return errors.Count == 0 ? job : null;
-    }
-
-    private void CheckVersion()
-    {
-        if (_members.Member("v") is { } version && !(version.ValueKind == JsonValueKind.Number && version.TryGetInt32(out var v) && v == 1))
-        {
-            errors.Report(
-                "bad_version",
-                "/v",
-                $"Seen: {InputErrors.Cut(version.GetRawText())}; allowed is 1.",
-                "Leave \"v\" out or set it to 1."
-            );
-        }
     }
 
     private string Topic(SubmissionSource source)

@@ -2,6 +2,7 @@ using Dispatcher.Base;
 using Dispatcher.Broker;
 using Dispatcher.Contracts;
 using Dispatcher.Intake;
+using Dispatcher.Storage;
 using MassTransit;
 
 namespace Dispatcher.Recovery;
@@ -10,14 +11,31 @@ namespace Dispatcher.Recovery;
 /// Takes the outcomes that workers send, many in one message, and handles each separately. An unreadable outcome ends the run that it names
 /// with a terminal fault; one that names no run is kept as malformed input.
 /// </summary>
-internal sealed partial class OutcomeConsumer(JobRecovery recovery, Refusals refusals, TimeProvider time, ILogger<OutcomeConsumer> logger)
-    : IConsumer<RawMessage>
+internal sealed partial class OutcomeConsumer(
+    JobRecovery recovery,
+    Refusals refusals,
+    NewerMessages newer,
+    IStore store,
+    TimeProvider time,
+    ILogger<OutcomeConsumer> logger
+) : IConsumer<RawMessage>
 {
     public async Task Consume(ConsumeContext<RawMessage> context)
     {
         var facts = DeliveryFacts.Of(context);
         var errors = new List<InputError>();
         var reading = context.Message.Cut is { } cut ? TooLarge(cut, errors) : Read(context.Message.Body, facts, time.GetUtcNow(), errors);
+
+        if (errors is [{ Code: NewerMessages.Code }])
+        {
+            // These runs have ended. Without a longer lease the sweep would end them as lost before a newer server reads their outcomes.
+            var runs = reading.Outcomes.Select(outcome => new Run { JobId = outcome.JobId, RunId = outcome.RunId });
+            await store.ExtendLeasesAsync([.. runs.DistinctBy(run => run.RunId)], facts.UserId!, context.CancellationToken);
+            if (await newer.DelayAsync(QueueNames.Outcomes, context, errors))
+            {
+                return;
+            }
+        }
 
         // Record before refusing: while the store or the bundle is unavailable the message is redelivered, and a refusal would be repeated.
         if (reading.Outcomes.Count > 0)

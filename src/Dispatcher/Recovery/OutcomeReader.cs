@@ -1,5 +1,7 @@
+using System.Globalization;
 using System.Text.Json;
 using Dispatcher.Base;
+using Dispatcher.Broker;
 using Dispatcher.Contracts;
 
 namespace Dispatcher.Recovery;
@@ -50,8 +52,13 @@ internal static class OutcomeReader
         var (outcomes, refused, errorCount) = (new List<AttemptOutcome>(), new List<RefusedOutcome>(), 0);
         foreach (var (i, element) in Split(body, errors).Index())
         {
-            var wrong = new List<InputError>();
-            if ((ReadOne(element, $"/outcomes/{i}", wrong) ?? OutcomeIdentity.BadResult(element.Span, wrong[0], now)) is { } outcome)
+            // An outcome of a newer format is not guessed, but the run that it names is known to have ended.
+            var isNewer = errors is [{ Code: NewerMessages.Code }];
+            var wrong = new List<InputError>(isNewer ? errors : []);
+            if (
+                ((isNewer ? null : ReadOne(element, $"/outcomes/{i}", wrong)) ?? OutcomeIdentity.BadResult(element.Span, wrong[0], now)) is
+                { } outcome
+            )
             {
                 outcomes.Add(outcome);
             }
@@ -75,7 +82,12 @@ internal static class OutcomeReader
         var json = new Utf8JsonReader(body.Span, new JsonReaderOptions { MaxDepth = int.MaxValue });
         try
         {
-            if (ReadEnvelope(ref json, body, elements, ref readTo) is { } wrong)
+            var (wrong, version) = ReadEnvelope(ref json, body, elements, ref readTo);
+            if (version > NewerMessages.Known)
+            {
+                NewerMessages.Report(errors, version.ToString(CultureInfo.InvariantCulture));
+            }
+            else if (wrong is not null)
             {
                 errors.Report("bad_outcome", "body", wrong, Fix);
                 return [];
@@ -96,8 +108,8 @@ internal static class OutcomeReader
         return elements;
     }
 
-    /// <summary>Returns the error of the object around the outcomes, or null.</summary>
-    private static string? ReadEnvelope(
+    /// <summary>Returns the error of the object around the outcomes, or null, and the version of the format.</summary>
+    private static (string? Wrong, int Version) ReadEnvelope(
         ref Utf8JsonReader json,
         ReadOnlyMemory<byte> body,
         List<ReadOnlyMemory<byte>> elements,
@@ -106,18 +118,17 @@ internal static class OutcomeReader
     {
         if (!json.Read() || json.TokenType != JsonTokenType.StartObject)
         {
-            return "The body is not an object.";
+            return ("The body is not an object.", 0);
         }
 
-        var (version, outcomes) = (false, false);
+        var (version, outcomes, unknown) = (0, false, false);
         while (json.Read() && json.TokenType == JsonTokenType.PropertyName)
         {
-            if (json.ValueTextEquals("v"u8) && !version)
+            if (json.ValueTextEquals("v"u8) && version == 0)
             {
-                version = json.Read() && json.TokenType == JsonTokenType.Number && json.TryGetInt32(out _);
-                if (!version)
+                if (!json.Read() || json.TokenType != JsonTokenType.Number || !json.TryGetInt32(out version))
                 {
-                    return "\"v\" is not a whole number.";
+                    return ("\"v\" is not a whole number.", 0);
                 }
             }
             else if (json.ValueTextEquals("outcomes"u8) && !outcomes)
@@ -125,25 +136,31 @@ internal static class OutcomeReader
                 outcomes = json.Read() && json.TokenType == JsonTokenType.StartArray;
                 if (!outcomes)
                 {
-                    return "\"outcomes\" is not an array.";
+                    return ("\"outcomes\" is not an array.", version);
                 }
 
                 if (!ReadElements(ref json, body, elements, ref readTo))
                 {
-                    return $"\"outcomes\" has more than {MaxOutcomes} elements; allowed are 1 to {MaxOutcomes}.";
+                    return ($"\"outcomes\" has more than {MaxOutcomes} elements; allowed are 1 to {MaxOutcomes}.", version);
                 }
             }
             else
             {
-                return "A member is unknown or occurs twice; allowed: v, outcomes, each once.";
+                // Read on: "v" may follow, and a newer format may have other members.
+                unknown = true;
+                json.Skip();
             }
         }
 
         // Read to the end: content after the object is an error.
         json.Read();
-        return !outcomes ? "\"outcomes\" is missing."
+        return (
+            unknown ? "A member is unknown or occurs twice; allowed: v, outcomes, each once."
+            : !outcomes ? "\"outcomes\" is missing."
             : elements.Count == 0 ? $"\"outcomes\" is empty; allowed are 1 to {MaxOutcomes} elements."
-            : null;
+            : null,
+            version
+        );
     }
 
     /// <summary>False: there are more than <see cref="MaxOutcomes"/>; the rest is not read.</summary>

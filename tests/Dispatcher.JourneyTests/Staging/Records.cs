@@ -85,6 +85,16 @@ internal sealed class Records(NpgsqlDataSource database)
     public Task RunIsOverAsync(Guid jobId) =>
         ExecuteAsync($"update jobs set run_until = run_until - 60000000, due_at = 0 where job_id = '{jobId}' and state = 'running'");
 
+    /// <summary>As if the lease of a run ended half a second from now, by the clock of the database.</summary>
+    public Task LeaseIsShortAsync(Guid jobId) =>
+        ExecuteAsync(
+            $"update jobs set due_at = (extract(epoch from clock_timestamp()) * 1000000)::bigint + 500000 where job_id = '{jobId}'"
+        );
+
+    /// <summary>How many seconds of the lease of a run are left.</summary>
+    public Task<long> LeaseSecondsAsync(Guid jobId) =>
+        CountAsync($"select due_at / 1000000 - extract(epoch from clock_timestamp())::bigint from jobs where job_id = '{jobId}'");
+
     /// <summary>Whether what the jobs of topic <c>job.test.downstream</c> call is up.</summary>
     public Task DownstreamAsync(bool up) => ExecuteAsync($"update journey_downstream set up = {(up ? "true" : "false")}");
 

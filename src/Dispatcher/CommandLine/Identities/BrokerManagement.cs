@@ -7,7 +7,7 @@ using Dispatcher.Base;
 namespace Dispatcher.CommandLine.Identities;
 
 /// <summary>
-/// The users, rights and connections of a broker, over the HTTP API of RabbitMQ's management plugin
+/// The users, rights, connections and queues of a broker, over the HTTP API of RabbitMQ's management plugin
 /// (https://www.rabbitmq.com/docs/http-api-reference). Throws with <see cref="ExitCode.Unreachable"/> when the API does not answer or
 /// refuses.
 /// </summary>
@@ -97,6 +97,27 @@ internal sealed class BrokerManagement : IDisposable
                         Text(client, "connection_name")
                     );
                 }),
+        ];
+
+    public async Task<IReadOnlyList<string>> QueuesAsync(CancellationToken cancellationToken) =>
+        [.. (await ListAsync($"api/queues/{_virtualHost}", cancellationToken)).Select(queue => Text(queue, "name"))];
+
+    /// <summary>The messages of a queue with those that a client has taken, as of some seconds ago. 0: there is no such queue.</summary>
+    public async Task<long> MessagesAsync(string queue, CancellationToken cancellationToken) =>
+        (await ListAsync($"api/queues/{_virtualHost}", cancellationToken))
+            .Where(row => Text(row, "name") == queue)
+            .Select(row => row.TryGetProperty("messages", out var messages) ? messages.GetInt64() : 0)
+            .SingleOrDefault();
+
+    /// <summary>The exchange and routing key of each binding of a queue, without that of the default exchange.</summary>
+    public async Task<IReadOnlyList<(string Exchange, string RoutingKey)>> BindingsAsync(
+        string queue,
+        CancellationToken cancellationToken
+    ) =>
+        [
+            .. (await ListAsync($"api/queues/{_virtualHost}/{Uri.EscapeDataString(queue)}/bindings", cancellationToken))
+                .Select(row => (Text(row, "source"), Text(row, "routing_key")))
+                .Where(binding => binding.Item1.Length > 0),
         ];
 
     /// <summary>Makes a user. False: it existed, and now has this password.</summary>

@@ -1,0 +1,224 @@
+using System.Globalization;
+using Dispatcher.Base;
+using Dispatcher.Contracts;
+using MassTransit;
+using RabbitMQ.Client;
+
+namespace Dispatcher.Broker;
+
+/// <summary>
+/// Sets a message aside whose format is newer than this server knows, so that a newer server of a rolling upgrade can read it. The message
+/// waits in the delay queue of its source. Then the broker moves it to the parked queue of the source, where any server reads it, and a
+/// server that does not know the format sets it aside again.
+/// </summary>
+/// <remarks>
+/// The broker accepts only the server's own name as <c>user_id</c>, so the checked name and the routing key move to headers.
+/// <see cref="WaitedMessage"/> reads them back only from a message that the broker moved from the delay queue (decision 0032).
+/// </remarks>
+internal sealed partial class NewerMessages(
+    RabbitConnection connection,
+    DispatcherMetrics metrics,
+    TimeProvider time,
+    ILogger<NewerMessages> logger
+) : IAsyncDisposable
+{
+    /// <summary>The version of every message format that this server reads and writes.</summary>
+    public const int Known = 1;
+
+    /// <summary>The code of the error of such a message.</summary>
+    public const string Code = "newer_version";
+
+    /// <summary>Long enough for an upgrade. A message that no server understood until then is refused as malformed.</summary>
+    public static readonly TimeSpan MaxWait = TimeSpan.FromHours(1);
+
+    private static readonly TimeSpan MaxConfirm = TimeSpan.FromSeconds(10);
+    private readonly RabbitChannel _channel = new(connection, new CreateChannelOptions(true, true));
+
+    public static void Report(List<InputError> errors, string version) =>
+        errors.Report(
+            Code,
+            "/v",
+            $"Seen: {InputErrors.Cut(version)}; this server knows {Known}.",
+            $"Upgrade the server first, or send version {Known} (\"v\": {Known}, or no \"v\")."
+        );
+
+    /// <summary>
+    /// Sends the message to the delay queue of <paramref name="source"/>; the caller acknowledges it afterwards. False: it must be refused,
+    /// because it has another error, has waited for <see cref="MaxWait"/> or for its own expiration, or the delay queue is full.
+    /// </summary>
+    public async Task<bool> DelayAsync(string source, ConsumeContext<RawMessage> delivery, IReadOnlyList<InputError> errors)
+    {
+        if (
+            errors is not [{ Code: Code } error]
+            || delivery.Message.SetAside?.Reason is XDeath.Expired or XDeath.Rejected
+            || !delivery.TryGetPayload<RabbitMqBasicConsumeContext>(out var received)
+        )
+        {
+            return false;
+        }
+
+        var sender = DeliveryFacts.Of(delivery);
+        var now = time.GetUtcNow();
+        var waited = delivery.Message.Waited ?? WaitedMessage.Begin(sender, received.Properties, now);
+        if (now - waited.Since >= MaxWait || now >= waited.ExpiresAt)
+        {
+            Log.GivenUp(logger, source, sender.UserId ?? "unknown", now - waited.Since, error.Message);
+            return false;
+        }
+
+        if (!await SendAsync(source, waited.Properties(received.Properties, connection.User), delivery))
+        {
+            Log.Full(logger, source, sender.UserId ?? "unknown", error.Message);
+            return false;
+        }
+
+        metrics.MessageOfNewerVersion(source);
+        if (delivery.Message.Waited is null)
+        {
+            Log.Delayed(logger, source, sender.UserId ?? "unknown", waited.Since + MaxWait, error.Message);
+        }
+        else
+        {
+            Log.DelayedAgain(logger, source, sender.UserId ?? "unknown", now - waited.Since);
+        }
+
+        return true;
+    }
+
+    public ValueTask DisposeAsync() => _channel.DisposeAsync();
+
+    /// <summary>False: the delay queue is full.</summary>
+    private async Task<bool> SendAsync(string source, BasicProperties properties, ConsumeContext<RawMessage> delivery)
+    {
+        var channel = await _channel.OpenAsync(delivery.CancellationToken);
+        try
+        {
+            await channel
+                .BasicPublishAsync("", QueueNames.Newer(source), true, properties, delivery.Message.Body, delivery.CancellationToken)
+                .AsTask()
+                .WaitAsync(MaxConfirm, delivery.CancellationToken);
+            return true;
+        }
+        catch (RabbitMQ.Client.Exceptions.PublishException refused) when (!refused.IsReturn)
+        {
+            return false;
+        }
+    }
+
+    private static partial class Log
+    {
+        [LoggerMessage(
+            EventIds.NewerVersionDelayed,
+            LogLevel.Warning,
+            "A message of {Sender} from {Queue} has a newer format. {Version} It waits for a newer server until {Until:O}. "
+                + "Upgrade this server before the programs that send to it, see ops/upgrade.md"
+        )]
+        public static partial void Delayed(ILogger logger, string queue, string sender, DateTimeOffset until, string version);
+
+        [LoggerMessage(
+            EventIds.NewerVersionAgain,
+            LogLevel.Information,
+            "A message of {Sender} from {Queue} has a newer format, and has waited for a newer server for {Waited}"
+        )]
+        public static partial void DelayedAgain(ILogger logger, string queue, string sender, TimeSpan waited);
+
+        [LoggerMessage(
+            EventIds.NewerVersionRefused,
+            LogLevel.Error,
+            "Refused a message of {Sender} from {Queue} with a newer format after {Waited}: no server read it in time. {Version} "
+                + "Upgrade the servers; then the sender must send it again"
+        )]
+        public static partial void GivenUp(ILogger logger, string queue, string sender, TimeSpan waited, string version);
+
+        [LoggerMessage(
+            EventIds.NewerVersionFull,
+            LogLevel.Error,
+            "Refused a message of {Sender} from {Queue} with a newer format: the delay queue is full. {Version} "
+                + "Upgrade the servers; then the sender must send it again"
+        )]
+        public static partial void Full(ILogger logger, string queue, string sender, string version);
+    }
+}
+
+/// <summary>What the server knew of a message before it set the message aside. Only the server and the broker write these headers.</summary>
+/// <param name="UserId">The sender that the broker checked.</param>
+/// <param name="RoutingKey">The key of the first publish.</param>
+/// <param name="Since">When a server first read it.</param>
+/// <param name="ExpiresAt">The end of the sender's <c>expiration</c>, measured from <paramref name="Since"/>. Null: it has none.</param>
+internal sealed record WaitedMessage(string? UserId, string RoutingKey, DateTimeOffset Since, DateTimeOffset? ExpiresAt)
+{
+    private const string Prefix = "dispatcher-original-";
+    private const string UserHeader = Prefix + "user-id";
+    private const string KeyHeader = Prefix + "routing-key";
+    private const string SinceHeader = Prefix + "since";
+    private const string ExpiryHeader = Prefix + "expires-at";
+
+    /// <summary>
+    /// Null unless the message came through the delay queue of <paramref name="source"/>: the newest entries of <c>x-death</c> are those of
+    /// <paramref name="path"/> and then that queue. A client can write neither into these queues nor before the entries of the broker.
+    /// </summary>
+    public static WaitedMessage? Of(ConsumeContext context, string source, params IReadOnlyList<string> path)
+    {
+        if (!XDeath.Came(context, [.. path, QueueNames.Newer(source)]))
+        {
+            return null;
+        }
+
+        var headers = context.ReceiveContext.TransportHeaders;
+        return Millis(headers, SinceHeader) is { } since
+            ? new WaitedMessage(Text(headers, UserHeader), Text(headers, KeyHeader) ?? "", since, Millis(headers, ExpiryHeader))
+            : null;
+    }
+
+    public static WaitedMessage Begin(DeliveryFacts sender, IReadOnlyBasicProperties properties, DateTimeOffset now) =>
+        new(
+            sender.UserId,
+            sender.RoutingKey,
+            now,
+            long.TryParse(properties.Expiration, NumberStyles.None, CultureInfo.InvariantCulture, out var expiration)
+                ? now.AddMilliseconds(Math.Min(expiration, NewerMessages.MaxWait.TotalMilliseconds))
+                : null
+        );
+
+    /// <summary>
+    /// The properties of the message in the delay queue. Headers that the broker acts on (CC, BCC, x-…) are dropped: it would act on them
+    /// with the rights of the server.
+    /// </summary>
+    public BasicProperties Properties(IReadOnlyBasicProperties received, string server)
+    {
+        var headers = (received.Headers ?? new Dictionary<string, object?>())
+            .Where(header => !IsReserved(header.Key))
+            .ToDictionary(header => header.Key, header => header.Value);
+        headers[UserHeader] = UserId;
+        headers[KeyHeader] = RoutingKey;
+        headers[SinceHeader] = Text(Since);
+        if (ExpiresAt is { } expiresAt)
+        {
+            headers[ExpiryHeader] = Text(expiresAt);
+        }
+
+        var properties = new BasicProperties(received)
+        {
+            UserId = server,
+            DeliveryMode = DeliveryModes.Persistent,
+            Headers = headers,
+        };
+        properties.ClearExpiration();
+        return properties;
+    }
+
+    private static bool IsReserved(string header) =>
+        header is "CC" or "BCC"
+        || header.StartsWith("x-", StringComparison.OrdinalIgnoreCase)
+        || header.StartsWith(Prefix, StringComparison.Ordinal);
+
+    private static string Text(DateTimeOffset at) => at.ToUnixTimeMilliseconds().ToString(CultureInfo.InvariantCulture);
+
+    private static string? Text(MassTransit.Headers headers, string name) =>
+        headers.TryGetHeader(name, out var value) ? value as string : null;
+
+    private static DateTimeOffset? Millis(MassTransit.Headers headers, string name) =>
+        long.TryParse(Text(headers, name), NumberStyles.None, CultureInfo.InvariantCulture, out var millis)
+            ? DateTimeOffset.FromUnixTimeMilliseconds(millis)
+            : null;
+}

@@ -1,0 +1,263 @@
+using System.Globalization;
+using System.Text;
+using Dispatcher.Base;
+using RabbitMQ.Client;
+using RabbitMQ.Client.Exceptions;
+
+namespace Dispatcher.Broker;
+
+/// <summary>
+/// Replaces a queue that has other arguments by one with the arguments of this version, and keeps its messages. They wait in a holding queue
+/// meanwhile, which also receives what clients publish. A run that was killed at any point is finished by the next one.
+/// </summary>
+/// <remarks>
+/// A message keeps its routing key and every property. A killed run can leave one message twice, and never loses one: it is acknowledged
+/// after the broker has confirmed its copy. The connection needs the tag <c>impersonator</c>, because the copy has the sender's
+/// <c>user_id</c>.
+/// </remarks>
+/// <param name="connection">Of a user that may configure, write and read everything that begins with <c>dispatcher.</c></param>
+/// <param name="facts">What AMQP cannot tell of a queue.</param>
+/// <param name="reached">Called with a sentence after each step.</param>
+internal sealed class QueueMigration(RabbitConnection connection, QueueFacts facts, Action<string> reached) : IAsyncDisposable
+{
+    private const string HoldingPrefix = "dispatcher.server.holding.";
+    private const string Expiration = "dispatcher-held-expiration";
+    private const ushort NotFound = 404;
+    private const ushort PreconditionFailed = 406;
+
+    /// <summary>The broker reports its figures every 5 seconds.</summary>
+    private static readonly TimeSpan MaxStale = TimeSpan.FromSeconds(15);
+
+    private readonly RabbitChannel _channel = new(connection, new CreateChannelOptions(true, true));
+
+    /// <summary>The queues whose migration was begun: the names of their holding queues without the prefix.</summary>
+    public static IEnumerable<string> Begun(IEnumerable<string> queues) =>
+        queues.Where(queue => queue.StartsWith(HoldingPrefix, StringComparison.Ordinal)).Select(queue => queue[HoldingPrefix.Length..]);
+
+    /// <summary>Whether the queue has other arguments, or an earlier run did not finish.</summary>
+    public async Task<bool> IsNeededAsync(TopologyPart part, CancellationToken cancellationToken) =>
+        await ExistsAsync(HoldingPrefix + part.QueueName, cancellationToken) || await IsWrongAsync(part, cancellationToken);
+
+    /// <summary>Returns the number of messages that came back.</summary>
+    /// <exception cref="ExitException">The queue has consumers, or messages that a client has taken. Nothing is lost.</exception>
+    public async Task<int> MigrateAsync(TopologyPart part, CancellationToken cancellationToken)
+    {
+        var (queue, holding) = (part.QueueName!, HoldingPrefix + part.QueueName);
+        if (await IsWrongAsync(part, cancellationToken))
+        {
+            await SetAsideAsync(queue, holding, cancellationToken);
+        }
+
+        await part.DeclareAsync(await OpenAsync(cancellationToken), cancellationToken);
+        reached($"{queue}: declared with the arguments of this version");
+        return await BringBackAsync(queue, holding, cancellationToken);
+    }
+
+    public ValueTask DisposeAsync() => _channel.DisposeAsync();
+
+    private async Task SetAsideAsync(string queue, string holding, CancellationToken cancellationToken)
+    {
+        await CheckUnusedAsync(queue, cancellationToken);
+        await DeclareFanoutAsync(holding, holding, cancellationToken);
+        reached($"{queue}: the queue {holding} keeps its messages meanwhile");
+
+        // The new bindings first: a message that arrives in between is in both queues, and not in none.
+        var bindings = await facts.Bindings(queue, cancellationToken);
+        var channel = await OpenAsync(cancellationToken);
+        foreach (var (exchange, key) in bindings)
+        {
+            await channel.QueueBindAsync(holding, exchange, key, cancellationToken: cancellationToken);
+        }
+
+        reached($"{queue}: new messages go to {holding}");
+        foreach (var (exchange, key) in bindings)
+        {
+            await channel.QueueUnbindAsync(queue, exchange, key, cancellationToken: cancellationToken);
+        }
+
+        var moved = await MoveAsync(queue, holding, hold: true, cancellationToken);
+        reached($"{queue}: {moved} message(s) moved to {holding}");
+        await CheckUnusedAsync(queue, cancellationToken);
+        await DeleteEmptyAsync(queue, cancellationToken);
+        reached($"{queue}: deleted");
+    }
+
+    private async Task<int> BringBackAsync(string queue, string holding, CancellationToken cancellationToken)
+    {
+        if (!await ExistsAsync(holding, cancellationToken))
+        {
+            return 0;
+        }
+
+        var back = holding + ".back";
+        var channel = await OpenAsync(cancellationToken);
+        await channel.ExchangeDeclareAsync(back, ExchangeType.Fanout, durable: true, cancellationToken: cancellationToken);
+        await channel.QueueBindAsync(queue, back, "", cancellationToken: cancellationToken);
+        foreach (var (exchange, key) in await facts.Bindings(holding, cancellationToken))
+        {
+            await channel.QueueUnbindAsync(holding, exchange, key, cancellationToken: cancellationToken);
+        }
+
+        reached($"{queue}: new messages go to it");
+        var moved = await MoveAsync(holding, back, hold: false, cancellationToken);
+        reached($"{queue}: {moved} message(s) moved back");
+
+        // The holding queue last: while it exists, the next run continues.
+        await channel.ExchangeDeleteAsync(back, cancellationToken: cancellationToken);
+        await channel.ExchangeDeleteAsync(holding, cancellationToken: cancellationToken);
+        await DeleteEmptyAsync(holding, cancellationToken);
+        return moved;
+    }
+
+    private async Task DeclareFanoutAsync(string exchange, string queue, CancellationToken cancellationToken)
+    {
+        var channel = await OpenAsync(cancellationToken);
+        var quorum = new Dictionary<string, object?> { ["x-queue-type"] = "quorum" };
+        await channel.ExchangeDeclareAsync(exchange, ExchangeType.Fanout, durable: true, cancellationToken: cancellationToken);
+        await channel.QueueDeclareAsync(
+            queue,
+            durable: true,
+            exclusive: false,
+            autoDelete: false,
+            quorum,
+            cancellationToken: cancellationToken
+        );
+        await channel.QueueBindAsync(queue, exchange, "", cancellationToken: cancellationToken);
+    }
+
+    /// <summary>
+    /// Moves all messages through a fanout exchange, which keeps their routing keys. An expiration is kept in a header while a message is
+    /// held: otherwise the broker would drop the message there.
+    /// </summary>
+    private async Task<int> MoveAsync(string from, string exchange, bool hold, CancellationToken cancellationToken)
+    {
+        var channel = await OpenAsync(cancellationToken);
+        for (var moved = 0; ; moved++)
+        {
+            if (await channel.BasicGetAsync(from, autoAck: false, cancellationToken) is not { } message)
+            {
+                return moved;
+            }
+
+            var properties = hold ? Held(message.BasicProperties) : Released(message.BasicProperties);
+            await channel.BasicPublishAsync(exchange, message.RoutingKey, mandatory: true, properties, message.Body, cancellationToken);
+            await channel.BasicAckAsync(message.DeliveryTag, multiple: false, cancellationToken);
+        }
+    }
+
+    /// <summary>The broker has acted on CC and BCC already, and would send further copies.</summary>
+    private static BasicProperties Held(IReadOnlyBasicProperties received)
+    {
+        var held = new BasicProperties(received);
+        var headers = (received.Headers ?? new Dictionary<string, object?>())
+            .Where(header => header.Key is not ("CC" or "BCC" or "x-delivery-count"))
+            .ToDictionary(header => header.Key, header => header.Value);
+        if (received.IsExpirationPresent() && !headers.ContainsKey(Expiration))
+        {
+            headers[Expiration] = received.Expiration;
+        }
+
+        held.ClearExpiration();
+        Put(held, headers);
+        return held;
+    }
+
+    private static BasicProperties Released(IReadOnlyBasicProperties held)
+    {
+        var released = new BasicProperties(held);
+        var headers = (held.Headers ?? new Dictionary<string, object?>())
+            .Where(header => header.Key is not ("CC" or "BCC" or "x-delivery-count"))
+            .ToDictionary(header => header.Key, header => header.Value);
+        if (headers.Remove(Expiration, out var expiration) && expiration is byte[] text)
+        {
+            released.Expiration = Encoding.ASCII.GetString(text);
+        }
+
+        Put(released, headers);
+        return released;
+    }
+
+    private static void Put(BasicProperties properties, Dictionary<string, object?> headers)
+    {
+        properties.Headers = headers;
+        if (headers.Count == 0)
+        {
+            properties.ClearHeaders();
+        }
+    }
+
+    private async Task CheckUnusedAsync(string queue, CancellationToken cancellationToken)
+    {
+        var seen = await (await OpenAsync(cancellationToken)).QueueDeclarePassiveAsync(queue, cancellationToken);
+        if (seen.ConsumerCount > 0)
+        {
+            throw new ExitException(
+                ExitCode.No,
+                $"Queue {queue} has {seen.ConsumerCount.ToString(CultureInfo.InvariantCulture)} consumer(s).",
+                "Stop the servers, or the workers of the pool, and repeat the command. Producers may go on."
+            );
+        }
+
+        // A message there says by its exchange what it is, and a copy would lose that.
+        if (queue == QueueNames.Unrouted && seen.MessageCount > 0)
+        {
+            throw new ExitException(
+                ExitCode.No,
+                $"Queue {queue} has {seen.MessageCount.ToString(CultureInfo.InvariantCulture)} message(s).",
+                "Let a server of the earlier version take them in, stop it, and repeat the command."
+            );
+        }
+    }
+
+    /// <summary>A quorum queue knows no <c>if-empty</c>. The figure includes messages that a client has taken and not acknowledged.</summary>
+    private async Task DeleteEmptyAsync(string queue, CancellationToken cancellationToken)
+    {
+        var began = TimeProvider.System.GetTimestamp();
+        while (await facts.Messages(queue, cancellationToken) is > 0 and var left)
+        {
+            if (TimeProvider.System.GetElapsedTime(began) > MaxStale)
+            {
+                throw new ExitException(
+                    ExitCode.No,
+                    $"Queue {queue} still has {left.ToString(CultureInfo.InvariantCulture)} message(s), or a client has taken them.",
+                    "Close the client that reads from the queue, and repeat the command."
+                );
+            }
+
+            await Task.Delay(TimeSpan.FromMilliseconds(500), TimeProvider.System, cancellationToken);
+        }
+
+        await (await OpenAsync(cancellationToken)).QueueDeleteAsync(queue, cancellationToken: cancellationToken);
+    }
+
+    private async Task<bool> IsWrongAsync(TopologyPart part, CancellationToken cancellationToken) =>
+        await ExistsAsync(part.QueueName!, cancellationToken)
+        && await RefusalAsync(channel => part.DeclareAsync(channel, cancellationToken), cancellationToken) == PreconditionFailed;
+
+    private async Task<bool> ExistsAsync(string queue, CancellationToken cancellationToken) =>
+        await RefusalAsync(channel => channel.QueueDeclarePassiveAsync(queue, cancellationToken), cancellationToken) != NotFound;
+
+    /// <summary>The code with which the broker refuses the action. Null: it does not.</summary>
+    private async Task<ushort?> RefusalAsync(Func<IChannel, Task> action, CancellationToken cancellationToken)
+    {
+        try
+        {
+            await action(await OpenAsync(cancellationToken));
+            return null;
+        }
+        catch (OperationInterruptedException refused) when (refused.ShutdownReason?.ReplyCode is NotFound or PreconditionFailed)
+        {
+            return refused.ShutdownReason.ReplyCode;
+        }
+    }
+
+    private async Task<IChannel> OpenAsync(CancellationToken cancellationToken) => await _channel.OpenAsync(cancellationToken);
+}
+
+/// <summary>Figures of the management API.</summary>
+/// <param name="Bindings">The exchange and routing key of each binding of a queue, without that of the default exchange.</param>
+/// <param name="Messages">The messages of a queue, with those that a client has taken.</param>
+internal sealed record QueueFacts(
+    Func<string, CancellationToken, Task<IReadOnlyList<(string Exchange, string RoutingKey)>>> Bindings,
+    Func<string, CancellationToken, Task<long>> Messages
+);
