@@ -4,6 +4,7 @@ using System.CommandLine.Invocation;
 using Dispatcher.Base;
 using Dispatcher.CommandLine;
 using Dispatcher.CommandLine.Demo;
+using Dispatcher.CommandLine.Diagnosing;
 using Dispatcher.CommandLine.Identities;
 using Dispatcher.CommandLine.Policies;
 using Dispatcher.CommandLine.QueueMigrations;
@@ -24,6 +25,7 @@ internal static class RootCommandLine
 
         root.Add(DemoVerb.Create(terminal));
         root.Add(ServeVerb.Create(terminal));
+        root.Add(DoctorVerb.Create(terminal));
         root.Add(MigrateVerb.Create(terminal));
         root.Add(RetainVerb.Create(terminal));
         var verbs = new ServerVerbs(terminal);

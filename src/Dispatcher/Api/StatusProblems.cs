@@ -96,16 +96,13 @@ internal static class StatusProblems
             {
                 yield return new(
                     "DispatcherBundlesDiffer",
-                    $"Server {process.Name} uses the bundle {ShortHash(process.PolicyHash)}, and this server {ShortHash(status.PolicyHash)}",
+                    $"Server {process.Name} uses the bundle {ShortHash(process.PolicyHash)}, this server {ShortHash(status.PolicyHash)}",
                     status.PolicyActivatedAt
                 );
             }
             else if (process.FolderErrors > 0 && status.Checks.GetValueOrDefault("policy_folder") == "ok")
             {
-                yield return new(
-                    "DispatcherPolicyFolderBroken",
-                    $"The policy folder of server {process.Name} has {process.FolderErrors} error(s)"
-                );
+                yield return new("DispatcherPolicyFolderBroken", $"The policy folder of {process.Name} has {process.FolderErrors} errors");
             }
         }
     }

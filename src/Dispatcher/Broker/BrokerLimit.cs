@@ -69,7 +69,7 @@ internal sealed partial class BrokerLimit(
     }
 
     /// <summary>The limit that the broker names. Null: it accepts the message.</summary>
-    private static async Task<long?> ProbeAsync(IConnection open, CancellationToken cancellationToken)
+    public static async Task<long?> ProbeAsync(IConnection open, CancellationToken cancellationToken)
     {
         var confirmed = new CreateChannelOptions(publisherConfirmationsEnabled: true, publisherConfirmationTrackingEnabled: true);
         await using var channel = await open.CreateChannelAsync(confirmed, cancellationToken);

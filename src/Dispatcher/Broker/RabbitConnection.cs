@@ -37,6 +37,8 @@ internal sealed class RabbitConnection : IAsyncDisposable
     /// <summary>The broker user of the server.</summary>
     public string User => _factory.UserName;
 
+    public string VirtualHost => _factory.VirtualHost;
+
     /// <summary>The memory or disk alarm for which the broker blocks this connection. Null: it is not blocked, or not open.</summary>
     public string? Blocked { get; private set; }
 

@@ -16,8 +16,8 @@ internal static class StatusVerb
     {
         var verb = new Verb(
             "status",
-            "Show the state of the server on one screen: problems first, each with its entry of the runbook, then warnings, servers, policy, "
-                + "jobs, queues, outbox, pools, approvals and dead letters. Exit code 1 when there is a problem.",
+            "Show the state of the server on one screen: problems first, each with its entry of the runbook, then warnings, servers, "
+                + "policy, jobs, queues, outbox, pools, approvals and dead letters. Exit code 1 when there is a problem.",
             "dispatcher status",
             "dispatcher status --url http://10.0.0.7:8080 --json"
         );

@@ -26,7 +26,7 @@ internal sealed class WorkerProblems(IDbContextFactory<DispatcherDb> database, S
         return string.Create(CultureInfo.InvariantCulture, $"{Math.Abs(seconds):F1} s {(seconds > 0 ? "ahead" : "behind")}");
     }
 
-    /// <summary>Counts the live workers and lists their problems: one sentence each, of at most <see cref="MaxProblems"/> workers.</summary>
+    /// <summary>Counts the live workers, and lists the problems of at most <see cref="MaxProblems"/> of them.</summary>
     public async Task<LiveWorkers> ReadAsync(CancellationToken cancellationToken)
     {
         var now = clock.Now;

@@ -1,4 +1,5 @@
 using System.Text.RegularExpressions;
+using Npgsql;
 
 namespace Dispatcher.Storage;
 
@@ -57,6 +58,35 @@ internal static partial class ServeGrants
                 !right.Groups["columns"].Success
                 || column is not null && right.Groups["columns"].Value.Split(", ").Contains(column, StringComparer.Ordinal)
             );
+
+    /// <summary>The rights that the role of a session lacks, for example <c>insert on jobs</c>. The tables must exist.</summary>
+    public static async Task<IReadOnlyList<string>> LackingAsync(NpgsqlDataSource database, CancellationToken cancellationToken)
+    {
+        var rights =
+            from grant in Table
+            from right in Right().Matches(grant.Rights)
+            let columns = right.Groups["columns"] is { Success: true } named ? named.Value.Split(", ") : [""]
+            from column in columns
+            select (grant.Table, Privilege: right.Groups["privilege"].Value, Column: column);
+        var all = rights.ToList();
+        await using var command = database.CreateCommand(
+            """
+            select concat_ws(' ', p, '(' || nullif(c, '') || ')', 'on', trim(both '"' from t)) from unnest($1, $2, $3) as needed (t, p, c)
+            where not case when c = '' then has_table_privilege(t, p) else has_column_privilege(t, c, p) end
+            """
+        );
+        command.Parameters.AddWithValue(all.ConvertAll(right => right.Table));
+        command.Parameters.AddWithValue(all.ConvertAll(right => right.Privilege));
+        command.Parameters.AddWithValue(all.ConvertAll(right => right.Column));
+        await using var rows = await command.ExecuteReaderAsync(cancellationToken);
+        var lacking = new List<string>();
+        while (await rows.ReadAsync(cancellationToken))
+        {
+            lacking.Add(rows.GetString(0));
+        }
+
+        return lacking;
+    }
 
     [GeneratedRegex(@"(?<privilege>[a-z]+)( \((?<columns>[^)]*)\))?(, |\z)")]
     private static partial Regex Right();

@@ -120,6 +120,23 @@ internal sealed class BrokerManagement : IDisposable
                 .Where(binding => binding.Item1.Length > 0),
         ];
 
+    /// <summary>The policies of users and operators.</summary>
+    public async Task<IReadOnlyList<BrokerPolicy>> PoliciesAsync(CancellationToken cancellationToken)
+    {
+        return [.. await OfKindAsync("policies", isOperators: false), .. await OfKindAsync("operator-policies", isOperators: true)];
+
+        async Task<IEnumerable<BrokerPolicy>> OfKindAsync(string kind, bool isOperators) =>
+            (await ListAsync($"api/{kind}/{_virtualHost}", cancellationToken)).Select(row => new BrokerPolicy(
+                Text(row, "name"),
+                Text(row, "pattern"),
+                Text(row, "apply-to"),
+                row.TryGetProperty("definition", out var definition) && definition.ValueKind == JsonValueKind.Object
+                    ? [.. definition.EnumerateObject().Select(key => key.Name)]
+                    : [],
+                isOperators
+            ));
+    }
+
     /// <summary>Makes a user. False: it existed, and now has this password.</summary>
     public async Task<bool> PutUserAsync(string user, string passwordHash, string tags, CancellationToken cancellationToken) =>
         await PutAsync(

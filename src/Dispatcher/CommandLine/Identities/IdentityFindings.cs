@@ -133,10 +133,7 @@ internal static class IdentityFindings
             );
         }
 
-        var strangers =
-            principal.Identity?.Kind == IdentityKind.Server
-                ? principal.Connections.Where(client => !client.Name.StartsWith(ServerConnection, StringComparison.Ordinal)).ToList()
-                : [];
+        var strangers = principal.Identity?.Kind == IdentityKind.Server ? Strangers(principal.Connections).ToList() : [];
         var hosts = principal.Connections.Select(client => client.Host).Distinct(StringComparer.Ordinal).ToList();
         var products = principal.Connections.Select(client => client.Product).Distinct(StringComparer.Ordinal).ToList();
         // Servers and workers may run on any number of machines; the server compares the workers.
@@ -154,6 +151,10 @@ internal static class IdentityFindings
             );
         }
     }
+
+    /// <summary>Those of the connections of a server's user that no server made.</summary>
+    public static IEnumerable<BrokerConnection> Strangers(IEnumerable<BrokerConnection> connections) =>
+        connections.Where(client => !client.Name.StartsWith(ServerConnection, StringComparison.Ordinal));
 
     private static IEnumerable<IdentityFinding> Unused(IdentityFacts facts, KnownPrincipal principal)
     {
@@ -225,10 +226,7 @@ internal static class IdentityFindings
                 "database_rights",
                 role.Name,
                 $"its database role has more than a server needs: {string.Join(", ", role.Excess)}",
-                role.Excess.Contains(RoleRights.Ownership) ? $"dispatcher identity create {role.Name}-2 --kind server, and serve with that"
-                    : role.Excess.All(right => right.Contains(" on ", StringComparison.Ordinal))
-                        ? $"dispatcher migrate --serve-role {role.Name}"
-                    : $"psql -c 'alter role \"{role.Name}\" nosuperuser nocreatedb nocreaterole noreplication nobypassrls'"
+                role.ExcessFix
             );
         }
     }
@@ -254,7 +252,7 @@ internal static class IdentityFindings
     private static bool HasTag(BrokerUser user, string tag) => user.Tags.Split(',').Contains(tag, StringComparer.Ordinal);
 
     /// <summary>As the broker compares. An expression that cannot be read here counts as one that matches.</summary>
-    private static bool Matches(string expression, string name)
+    public static bool Matches(string expression, string name)
     {
         try
         {

@@ -8,7 +8,14 @@ namespace Dispatcher.CommandLine.Identities;
 /// <param name="IsUsed">It has an open session.</param>
 /// <param name="Serves">It may read jobs, as a server does.</param>
 /// <param name="Excess">Rights that the server's role does not have, for example <c>DELETE on timeline</c>.</param>
-internal sealed record DatabaseRole(string Name, bool IsUsed, bool Serves, IReadOnlyList<string> Excess);
+internal sealed record DatabaseRole(string Name, bool IsUsed, bool Serves, IReadOnlyList<string> Excess)
+{
+    /// <summary>The command that ends the rights beyond need of a role that serves.</summary>
+    public string ExcessFix =>
+        Excess.Contains(RoleRights.Ownership) ? $"dispatcher identity create {Name}-2 --kind server, and serve with that"
+        : Excess.All(right => right.Contains(" on ", StringComparison.Ordinal)) ? $"dispatcher migrate --serve-role {Name}"
+        : $"psql -c 'alter role \"{Name}\" nosuperuser nocreatedb nocreaterole noreplication nobypassrls'";
+}
 
 /// <summary>
 /// Compares what the database lets roles do with <see cref="ServeGrants"/>. It asks for effective rights, so that rights through other

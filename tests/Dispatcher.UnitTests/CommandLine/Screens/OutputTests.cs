@@ -135,7 +135,8 @@ public sealed class OutputTests
             "problems":[{"problem":"The outbox is old","since":"2026-01-01T00:00:00Z","runbook":"ops/runbook.md#x"},
                 {"problem":"A pool has no worker","since":null,"runbook":"ops/runbook.md#y"}],
             "processes":[{"host":"one","pid":1,"version":"1.0","policy_hash":"other","seen_at":"2026-01-01T00:00:00Z","stale":true}],
-            "queues":{"dispatcher.server.intake":{"messages":0,"consumers":1},"dispatcher.server.intake.parked":{"messages":0,"consumers":0}},
+            "queues":{"dispatcher.server.intake":{"messages":0,"consumers":1},
+                "dispatcher.server.intake.parked":{"messages":0,"consumers":0}},
             "outbox":{"waiting":2,"parked":0,"oldest_at":"2026-01-01T00:00:00Z"},"dead_letters":{"ops":{"open":1,"breach":true}}}
             """
         );
