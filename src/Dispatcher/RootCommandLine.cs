@@ -33,6 +33,7 @@ internal static class RootCommandLine
         root.Add(JobsVerbs.Create(verbs));
         root.Add(ApprovalsVerbs.Create(verbs));
         root.Add(DeadLettersVerbs.Create(verbs));
+        root.Add(IncidentVerbs.Create(verbs));
         root.Add(KeysVerbs.Create(verbs));
         root.Add(IdentityVerbs.Create(verbs));
         root.Add(QueuesMigrateVerb.Create(verbs));

@@ -67,9 +67,9 @@ public sealed class ServerAlertJourneys
         Assert.Contains("no readable bundle", await none.RunAsync("dispatcher status"), StringComparison.Ordinal);
         Assert.Contains(Journey.ServerUser, await none.RunAsync("rabbitmqctl list_users"), StringComparison.Ordinal);
         var broken = await stage.FiresAsync("DispatcherPolicyFolderBroken", server);
-        Assert.Contains("topics.yaml", await broken.RunAsync("dispatcher policy status"), StringComparison.Ordinal);
+        Assert.Contains("topics.yaml", await broken.RunAsync([1], "dispatcher policy status"), StringComparison.Ordinal);
         var bundle = await stage.FiresAsync("DispatcherNoBundle", server);
-        await bundle.RunAsync("dispatcher policy status");
+        await bundle.RunAsync([1], "dispatcher policy status");
         await bundle.RunAsync([1], "dispatcher policy lint ./policies", ("./policies", folder));
 
         stage.Journey.Policies.Write();
@@ -89,6 +89,7 @@ public sealed class ServerAlertJourneys
     {
         var clock = await stage.FiresAsync("DispatcherClockOff", server);
         await ClockAsync(stage.Journey, "update off.clock set seconds = 0");
+        Assert.Matches("check store +ok", await clock.RunAsync("dispatcher status"));
         await stage.IsOverAsync("DispatcherClockOff", clock);
     }
 
@@ -149,6 +150,9 @@ public sealed class ServerAlertJourneys
         await stage.IsOverAsync("DispatcherTopologyWrong", topology);
         await stage.IsOverAsync("DispatcherUnroutedWaiting", unrouted);
         await Eventually.IsAsync(() => billing.Decision(job) is not null, "the job is taken in\n" + server.Log);
+
+        // No worker serves its pool, which is another alert.
+        Assert.Equal(HttpStatusCode.Accepted, (await server.CancelAsync(job.JobId)).Status);
     }
 
     /// <summary>The servers declare the binding again within seconds, so the job is published until one copy has missed it.</summary>

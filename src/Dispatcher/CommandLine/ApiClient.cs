@@ -68,6 +68,9 @@ internal sealed class ApiClient : IDisposable
     public Task<ApiAnswer> DeadLetterAsync(Guid deadLetter, CancellationToken cancellationToken) =>
         GetAsync($"api/dead-letters/{deadLetter}", cancellationToken);
 
+    public Task<ApiAnswer> IncidentAsync(Guid id, CancellationToken cancellationToken) =>
+        GetAsync($"api/incidents/{id}", cancellationToken);
+
     public Task<ApiAnswer> CreateKeyAsync(byte[] key, CancellationToken cancellationToken) =>
         SendAsync(HttpMethod.Post, "api/keys", key, cancellationToken);
 

@@ -114,6 +114,7 @@ internal static class Server
         services.AddApprovals();
         services.AddSingleton<JobReads>();
         services.AddSingleton<JobCancel>();
+        services.AddSingleton<IncidentFigures>();
         services.AddSingleton<Readiness>();
         services.AddSingleton<DispatcherMetrics>();
         services.AddSingleton<JobMetrics>();
@@ -214,6 +215,7 @@ internal static class Server
         routes.MapFreezes();
         routes.MapApprovals();
         routes.MapDeadLetters();
+        routes.MapIncidents();
         routes.MapKeys();
         routes.MapPolicies();
         routes.MapExplanations();

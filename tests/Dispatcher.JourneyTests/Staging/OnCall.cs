@@ -52,7 +52,14 @@ internal sealed class OnCall(Journey journey, DispatcherServer server, string he
 
     /// <summary>Of a person on call.</summary>
     public IReadOnlyDictionary<string, string> Environment =>
-        new Dictionary<string, string> { ["DISPATCHER_URL"] = server.Address, ["DISPATCHER_API_KEY"] = DispatcherServer.AdminKey };
+        new Dictionary<string, string>
+        {
+            ["DISPATCHER_URL"] = server.Address,
+            ["DISPATCHER_API_KEY"] = DispatcherServer.AdminKey,
+            ["DISPATCHER_RABBITMQ_MANAGEMENT"] = Servers.ManagementSetting,
+            ["DISPATCHER_RABBITMQ"] = journey.BrokerAs(Journey.ServerUser).AbsoluteUri,
+            ["DISPATCHER_POSTGRES"] = journey.Postgres,
+        };
 
     /// <summary>With the function of "Daily commands", and the broker's program for the node of the tests.</summary>
     private async Task<(int Code, string Output)> ShellAsync(string command)

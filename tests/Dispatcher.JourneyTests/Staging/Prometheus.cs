@@ -9,8 +9,8 @@ namespace Dispatcher.JourneyTests.Staging;
 internal sealed record FiringAlert(string Name, string Runbook, string Labels);
 
 /// <summary>
-/// A real Prometheus that scrapes servers each second and evaluates the shipped rules with the times of <see cref="ShortAlerts"/>. A test is
-/// skipped, visibly, where the package is missing; <c>ops/packages.sh</c> installs it.
+/// A real Prometheus that scrapes servers each second and evaluates the shipped rules with the times of <see cref="ShortAlerts"/>. A test
+/// is skipped, visibly, where the package is missing; <c>ops/packages.sh</c> installs it.
 /// </summary>
 internal sealed class Prometheus : IAsyncDisposable
 {

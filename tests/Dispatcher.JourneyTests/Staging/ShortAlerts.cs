@@ -16,8 +16,8 @@ internal static class ShortAlerts
     private static readonly IReadOnlyList<(string Time, string Short)> Times =
     [
         (@"^(\s+for: )[0-9]+[mh]$", "${1}0s"),
-        (@"\[15m\]", "[15s]"),
-        (@"\[10m\]", "[10s]"),
+        (@"\[15m\]", "[8s]"),
+        (@"\[10m\]", "[6s]"),
         (@"\[5m\]", "[5s]"),
         (@"offset 15m", "offset 15s"),
         (@"_seconds\) > 60$", "_seconds) > 4"),
