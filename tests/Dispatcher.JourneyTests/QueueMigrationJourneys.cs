@@ -60,7 +60,7 @@ public sealed class QueueMigrationJourneys
     }
 
     [Fact]
-    public async Task Command_migrates_the_queues_that_a_start_refuses()
+    public async Task Command_migrates_the_queues_that_a_server_reports()
     {
         await using var journey = await Journey.BeginAsync();
         await journey.DeclareQueuesAsync();
@@ -72,8 +72,12 @@ public sealed class QueueMigrationJourneys
             await channel.QueueBindAsync(work, Exchanges.Work, "test", cancellationToken: Now);
         });
         var refused = journey.StartDispatcher();
-        await Eventually.IsAsync(() => refused.HasEnded, "the start is refused");
+        await Eventually.IsAsync(
+            () => refused.Log.Contains($"queue {work} has other arguments", StringComparison.Ordinal),
+            "the server reports the queue"
+        );
         Assert.Contains("dispatcher queues migrate", refused.Log, StringComparison.Ordinal);
+        await refused.StopAsync();
         await journey.ForgeAsync("", work, "{}"u8.ToArray());
 
         Assert.Equal((0, $"To migrate: {work}.\n"), await MigrateAsync(journey, "--dry-run"));

@@ -22,6 +22,7 @@ internal static class EventIds
     public const int ClockOff = 1101;
     public const int Migrated = 1102;
     public const int StoreBack = 1103;
+    public const int StoreNewer = 1104;
 
     // 1200 topology and messaging
     public const int TopologyDeclared = 1200;
@@ -82,6 +83,7 @@ internal static class EventIds
 
     // 2400 recovering
     public const int OutcomeLate = 2401;
+    public const int OutcomeUnknown = 2402;
     public const int OutcomeUnreadable = 2410;
     public const int OutcomeNotStorable = 2411;
 

@@ -140,7 +140,7 @@ internal sealed partial class NewerMessages(
     }
 }
 
-/// <summary>What the server knew of a message before it set the message aside. Only the server and the broker write these headers.</summary>
+/// <summary>What the server knew of a message that it set aside. Only the server and the broker write these headers.</summary>
 /// <param name="UserId">The sender that the broker checked.</param>
 /// <param name="RoutingKey">The key of the first publish.</param>
 /// <param name="Since">When a server first read it.</param>
@@ -154,7 +154,7 @@ internal sealed record WaitedMessage(string? UserId, string RoutingKey, DateTime
     private const string ExpiryHeader = Prefix + "expires-at";
 
     /// <summary>
-    /// Null unless the message came through the delay queue of <paramref name="source"/>: the newest entries of <c>x-death</c> are those of
+    /// Null unless the message came through the delay queue of <paramref name="source"/>: the newest entries of <c>x-death</c> are of
     /// <paramref name="path"/> and then that queue. A client can write neither into these queues nor before the entries of the broker.
     /// </summary>
     public static WaitedMessage? Of(ConsumeContext context, string source, params IReadOnlyList<string> path)

@@ -7,8 +7,8 @@ using RabbitMQ.Client.Exceptions;
 namespace Dispatcher.Broker;
 
 /// <summary>
-/// Replaces a queue that has other arguments by one with the arguments of this version, and keeps its messages. They wait in a holding queue
-/// meanwhile, which also receives what clients publish. A run that was killed at any point is finished by the next one.
+/// Replaces a queue that has other arguments by one with the arguments of this version, and keeps its messages. They wait in a holding
+/// queue meanwhile, which also receives what clients publish. A run that was killed at any point is finished by the next one.
 /// </summary>
 /// <remarks>
 /// A message keeps its routing key and every property. A killed run can leave one message twice, and never loses one: it is acknowledged
@@ -28,7 +28,7 @@ internal sealed class QueueMigration(RabbitConnection connection, QueueFacts fac
     /// <summary>The broker reports its figures every 5 seconds.</summary>
     private static readonly TimeSpan MaxStale = TimeSpan.FromSeconds(15);
 
-    private readonly RabbitChannel _channel = new(connection, new CreateChannelOptions(true, true));
+    private RabbitChannel _channel = new(connection, new CreateChannelOptions(true, true));
 
     /// <summary>The queues whose migration was begun: the names of their holding queues without the prefix.</summary>
     public static IEnumerable<string> Begun(IEnumerable<string> queues) =>
@@ -209,7 +209,7 @@ internal sealed class QueueMigration(RabbitConnection connection, QueueFacts fac
         }
     }
 
-    /// <summary>A quorum queue knows no <c>if-empty</c>. The figure includes messages that a client has taken and not acknowledged.</summary>
+    /// <summary>A quorum queue knows no <c>if-empty</c>. The figure includes messages that a client holds unacknowledged.</summary>
     private async Task DeleteEmptyAsync(string queue, CancellationToken cancellationToken)
     {
         var began = TimeProvider.System.GetTimestamp();
@@ -228,6 +228,10 @@ internal sealed class QueueMigration(RabbitConnection connection, QueueFacts fac
         }
 
         await (await OpenAsync(cancellationToken)).QueueDeleteAsync(queue, cancellationToken: cancellationToken);
+
+        // The broker keeps the type of a queue for each channel, and fails when the name is declared again with another type.
+        await _channel.DisposeAsync();
+        _channel = new RabbitChannel(connection, new CreateChannelOptions(true, true));
     }
 
     private async Task<bool> IsWrongAsync(TopologyPart part, CancellationToken cancellationToken) =>

@@ -29,6 +29,7 @@ internal sealed partial class RabbitTopology(
     private const ushort ResourceLocked = 405;
     private const ushort PreconditionFailed = 406;
     private const int MaxNamed = 3;
+    private const string Fix = " (stop the servers and run \"dispatcher queues migrate\")";
     private const string NotVerified = "the topology was not verified yet";
 
     /// <summary>How soon the queues of a new bundle's pools are declared.</summary>
@@ -66,8 +67,8 @@ internal sealed partial class RabbitTopology(
             throw new ExitException(
                 ExitCode.WrongUse,
                 $"The broker's topology is wrong: {trouble}",
-                "Give queues of an earlier version the arguments of this one with \"dispatcher queues migrate\", give the broker user the rights in ops/README.md, "
-                    + "or give Dispatcher a virtual host of its own."
+                "Give queues of an earlier version the arguments of this one with \"dispatcher queues migrate\", "
+                    + "give the broker user the rights in ops/README.md, or give Dispatcher a virtual host of its own."
             );
         }
 
@@ -173,7 +174,7 @@ internal sealed partial class RabbitTopology(
             return
             [
                 reason.ReplyCode == PreconditionFailed
-                    ? $"{part.Name} has other arguments: {reason.ReplyText}"
+                    ? $"{part.Name} has other arguments: {reason.ReplyText}{(part.QueueName is null ? "" : Fix)}"
                     : $"{part.Name} cannot be declared: {reason.ReplyText}",
             ];
         }

@@ -9,6 +9,9 @@ namespace Dispatcher.Hosting;
 internal sealed partial class StoreStart(IDbContextFactory<DispatcherDb> database, ServerSettings settings, ILogger<StoreStart> logger)
     : IHostedService
 {
+    /// <summary>A rollback by one version must work. A version has at most one migration.</summary>
+    private const int MaxNewer = 1;
+
     public async Task StartAsync(CancellationToken cancellationToken)
     {
         await using var db = await database.CreateDbContextAsync(cancellationToken);
@@ -17,6 +20,7 @@ internal sealed partial class StoreStart(IDbContextFactory<DispatcherDb> databas
             : await Migrator.MissingInExistingAsync(db, cancellationToken);
         if (missing.Count == 0)
         {
+            await CheckNewerAsync(db, cancellationToken);
             return;
         }
 
@@ -35,10 +39,38 @@ internal sealed partial class StoreStart(IDbContextFactory<DispatcherDb> databas
 
     public Task StopAsync(CancellationToken cancellationToken) => Task.CompletedTask;
 
+    /// <summary>A server runs on the tables of the version after its own, and on no later ones: nothing tested that.</summary>
+    private async Task CheckNewerAsync(DispatcherDb db, CancellationToken cancellationToken)
+    {
+        var newer = await Migrator.NewerAsync(db, cancellationToken);
+        if (newer.Count > MaxNewer)
+        {
+            throw new ExitException(
+                ExitCode.WrongUse,
+                $"The database has {newer.Count} migrations of later versions: {string.Join(", ", newer)}. "
+                    + $"This version starts with at most {MaxNewer}.",
+                "Start a server of a later version, or restore the copy of the database from before the upgrade (ops/upgrade.md)."
+            );
+        }
+
+        if (newer.Count > 0)
+        {
+            Log.Newer(logger, string.Join(", ", newer));
+        }
+    }
+
     private static partial class Log
     {
         [LoggerMessage(EventIds.Migrated, LogLevel.Information, "The database was migrated, {Count} step(s)")]
         public static partial void Migrated(ILogger logger, int count);
+
+        [LoggerMessage(
+            EventIds.StoreNewer,
+            LogLevel.Warning,
+            "The database has the migration {Newer} of a later version, and this server starts all the same. Upgrade it again soon: it "
+                + "does not start after one more migration"
+        )]
+        public static partial void Newer(ILogger logger, string newer);
     }
 }
 

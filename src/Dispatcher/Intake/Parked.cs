@@ -9,8 +9,8 @@ namespace Dispatcher.Intake;
 /// Adds to a message from the parked queue of <paramref name="source"/> the reason for which the broker moved it there. The consumer of the
 /// source reads it again, one message at a time. A message that was only delivered together with one that crashes the
 /// process reaches this queue too, and succeeds here. A message that comes back from here too is poison: <see cref="PoisonLetters"/>. A
-/// submission that expired or was rejected is not run. A message that waited for a newer server gets its sender back. An outcome or event is read for any reason: it is compared with the store, and a
-/// late result must not be lost.
+/// submission that expired or was rejected is not run. A message that waited for a newer server gets its sender back. An outcome
+/// or event is read for any reason: it is compared with the store, and a late result must not be lost.
 /// </summary>
 internal sealed partial class ParkedLog(string source, TimeProvider time, ILogger<ParkedLog> logger) : IFilter<ConsumeContext>
 {

@@ -50,6 +50,11 @@ internal sealed partial class JobRecovery(
             job => reported[job.JobId].All(outcome => IsFromCurrentRun(job, outcome, sender)),
             cancellationToken
         );
+        if (once.FirstOrDefault(outcome => !jobs.ContainsKey(outcome.JobId)) is { } unknown)
+        {
+            Log.Unknown(logger, once.Count(outcome => !jobs.ContainsKey(outcome.JobId)), sender, unknown.JobId, unknown.RunId);
+        }
+
         var late = await Task.WhenAll(
             once.Select(outcome => RecordStorableAsync(outcome, jobs.GetValueOrDefault(outcome.JobId), sender, cancellationToken))
         );
@@ -176,6 +181,14 @@ internal sealed partial class JobRecovery(
 
     private static partial class Log
     {
+        [LoggerMessage(
+            EventIds.OutcomeUnknown,
+            LogLevel.Warning,
+            "Dropped {Count} outcome(s) of {Sender} for jobs that the store does not have. The first is of job {JobId}, run {RunId}. "
+                + "If the store was restored from a copy, these runs did what they report: see ops/upgrade.md, Restore"
+        )]
+        public static partial void Unknown(ILogger logger, int count, string sender, Guid jobId, Guid runId);
+
         [LoggerMessage(
             EventIds.OutcomeLate,
             LogLevel.Warning,

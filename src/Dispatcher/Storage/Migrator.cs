@@ -18,6 +18,13 @@ internal static partial class Migrator
     public static async Task<IReadOnlyList<string>> MissingAsync(DispatcherDb db, CancellationToken cancellationToken) =>
         [.. await db.Database.GetPendingMigrationsAsync(cancellationToken)];
 
+    /// <summary>
+    /// The names of the migrations of a later version that the database has. A migration only adds what a server of the version before does
+    /// not need, so that a server can be rolled back over one of them.
+    /// </summary>
+    public static async Task<IReadOnlyList<string>> NewerAsync(DispatcherDb db, CancellationToken cancellationToken) =>
+        [.. (await db.Database.GetAppliedMigrationsAsync(cancellationToken)).Except(db.Database.GetMigrations())];
+
     /// <summary>The same for a process that does not migrate: throws if the database does not exist, as its name may be misspelt.</summary>
     public static async Task<IReadOnlyList<string>> MissingInExistingAsync(DispatcherDb db, CancellationToken cancellationToken)
     {

@@ -37,6 +37,20 @@ public sealed class PostgresTemplate : IAsyncDisposable
 
     internal static Task DropAsync(string name) => ExecuteAsync($"drop database if exists \"{name}\" with (force)");
 
+    /// <summary>A copy of a database, as a backup is one: its state at this moment. No program may use it meanwhile.</summary>
+    internal static async Task BackUpAsync(string name, string copy)
+    {
+        await ExecuteAsync($"select pg_terminate_backend(pid) from pg_stat_activity where datname = '{name}'");
+        await ExecuteAsync($"create database \"{copy}\" template \"{name}\"");
+    }
+
+    /// <summary>The database has the state of its copy again.</summary>
+    internal static async Task RestoreAsync(string name, string copy)
+    {
+        await DropAsync(name);
+        await ExecuteAsync($"alter database \"{copy}\" rename to \"{name}\"");
+    }
+
     /// <summary>
     /// Also drops the databases of journeys whose end failed. The role has rights in them, and PostgreSQL would refuse to drop it.
     /// </summary>

@@ -21,9 +21,9 @@ internal sealed class WireWorker
 
     private static CancellationToken Now => TestContext.Current.CancellationToken;
 
-    public static async Task<WireWorker> BeginAsync(Journey journey, DispatcherServer dispatcher)
+    public static async Task<WireWorker> BeginAsync(Journey journey, DispatcherServer dispatcher, int capacity = 1)
     {
-        await journey.Records.PretendWorkerAsync("test", 1);
+        await journey.Records.PretendWorkerAsync("test", capacity);
         var connection = await journey.ConnectAsync(User);
         var channel = await connection.CreateChannelAsync(new CreateChannelOptions(true, true), Now);
         return new WireWorker(dispatcher, channel, await dispatcher.MakeKeyAsync(User, "worker:test"));
@@ -71,6 +71,8 @@ internal sealed class WireWorker
                 },
             ],
         };
+
+    public ValueTask SendAsync(OutcomeBatch batch) => SendAsync(JsonSerializer.Serialize(batch, WireJson.Default.OutcomeBatch));
 
     public ValueTask SendAsync(string batch) =>
         _channel.BasicPublishAsync(

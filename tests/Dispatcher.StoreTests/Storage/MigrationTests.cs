@@ -1,3 +1,4 @@
+using Dispatcher.Jobs;
 using Dispatcher.Storage;
 using Dispatcher.StoreTests.Databases;
 using Microsoft.EntityFrameworkCore;
@@ -9,6 +10,46 @@ namespace Dispatcher.StoreTests.Storage;
 /// <summary>Migrating a database keeps its rows.</summary>
 public sealed class MigrationTests
 {
+    /// <summary>What a later version may add while servers of this version run, and what they find after a rollback.</summary>
+    [Theory]
+    [InlineData(StoreKind.Postgres)]
+    [InlineData(StoreKind.Sqlite)]
+    public async Task A_later_migration_beneath_a_running_server_breaks_no_statement_and_is_found_at_a_start(StoreKind kind)
+    {
+        await using var database = kind == StoreKind.Postgres ? await TestDatabase.OnPostgresAsync() : await TestDatabase.OnSqliteAsync();
+        await database.Store.ActivateAsync(_ => AnActivation.Of(AJob.Policy), Stop);
+        var (before, after) = (AJob.New("before"), AJob.New("after"));
+        await database.Store.AcceptAsync([AnAcceptance.Of(before)], null, Stop);
+        await using var db = await database.Contexts.CreateDbContextAsync(Stop);
+        Assert.Empty(await Migrator.NewerAsync(db, Stop));
+
+        await database.ExecuteAsync(
+            """
+            alter table jobs add column later text null;
+            alter table timeline add column later bigint null;
+            alter table outbox add column later text null;
+            create table later (id bigint primary key);
+            create index later_jobs on jobs (later);
+            insert into "__EFMigrationsHistory" ("MigrationId", "ProductVersion") values ('9999_later', '10');
+            """
+        );
+
+        Assert.Contains(after.JobId, (await database.Store.AcceptAsync([AnAcceptance.Of(after)], null, Stop)).Jobs);
+        foreach (var id in new[] { before.JobId, after.JobId })
+        {
+            var job = await db.Jobs.AsNoTracking().SingleAsync(row => row.JobId == id, Stop);
+            var move = new Move(job, job with { State = Contracts.JobState.Dispatched, Attempt = 1 })
+            {
+                Entry = AnAcceptance.Of(job).Entry with { Kind = TimelineKinds.Dispatched },
+            };
+            Assert.Contains(id, (await database.Store.MoveAsync([move], Stop)).Jobs);
+        }
+
+        Assert.NotEmpty(await database.Store.TakeOutboxAsync(1, TimeSpan.Zero, Stop));
+        Assert.Equal(["9999_later"], await Migrator.NewerAsync(db, Stop));
+        Assert.Empty(await Migrator.MissingAsync(db, Stop));
+    }
+
     [Theory]
     [InlineData(StoreKind.Postgres)]
     [InlineData(StoreKind.Sqlite)]

@@ -23,8 +23,9 @@ internal static class QueuesMigrateVerb
             verbs.Add(
                 new Verb(
                     "migrate",
-                    "Give the queues that an earlier version declared the arguments of this version, and keep their messages. Refuses while "
-                        + "such a queue has consumers. Finishes what a killed run began; changes nothing when all arguments are right.",
+                    "Give the queues that an earlier version declared the arguments of this version, and keep their messages. Refuses "
+                        + "while such a queue has consumers. Finishes what a killed run began; changes nothing when all "
+                        + "arguments are right.",
                     "dispatcher queues migrate --dry-run",
                     "dispatcher queues migrate"
                 )
