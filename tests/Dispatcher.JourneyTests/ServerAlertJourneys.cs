@@ -7,8 +7,8 @@ using RabbitMQ.Client;
 namespace Dispatcher.JourneyTests;
 
 /// <summary>
-/// Servers, their bundle and their topology fail. Each problem fires its alert in a real Prometheus, and ends when the commands of its entry
-/// in the runbook are run.
+/// Servers, their bundle and their topology fail. Each problem fires its alert in a real Prometheus, and ends when the commands of its
+/// entry in the runbook are run.
 /// </summary>
 public sealed class ServerAlertJourneys
 {
