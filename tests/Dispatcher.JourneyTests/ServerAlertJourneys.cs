@@ -93,7 +93,9 @@ public sealed class ServerAlertJourneys
         await stage.IsOverAsync("DispatcherClockOff", clock);
     }
 
-    /// <summary>The second server loses its database, so that it does not load the new bundle. Then it hangs and is started again.</summary>
+    /// <summary>
+    /// The second server loses its database, so that it does not load the new bundle. Then it hangs and is started again.
+    /// </summary>
     private static async Task ServerBehindIsRestartedAsync(OnCallStage stage, ServerProcess server, ServerProcess behind, TcpGate gate)
     {
         gate.Cut();
