@@ -3,8 +3,8 @@ using Dispatcher.JourneyTests.Staging;
 namespace Dispatcher.JourneyTests;
 
 /// <summary>
-/// The broker has an alarm, and limits that are too high. Alone, because both concern the whole node. Each problem fires its alert in a real
-/// Prometheus, and ends when the commands of its entry in the runbook are run.
+/// The broker has an alarm, and limits that are too high. Alone, because both concern the whole node. Each problem fires its alert in a
+/// real Prometheus, and ends when the commands of its entry in the runbook are run.
 /// </summary>
 [Collection(AloneCollection.Name)]
 public sealed class BrokerAlertJourneys

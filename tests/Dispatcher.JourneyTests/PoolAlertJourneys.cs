@@ -5,8 +5,8 @@ using Dispatcher.JourneyTests.Staging;
 namespace Dispatcher.JourneyTests;
 
 /// <summary>
-/// Jobs, people and the audit wait for something on one server. Each problem fires its alert in a real Prometheus, and ends when the commands
-/// of its entry in the runbook are run.
+/// Jobs, people and the audit wait for something on one server. Each problem fires its alert in a real Prometheus, and ends when the
+/// commands of its entry in the runbook are run.
 /// </summary>
 public sealed class PoolAlertJourneys
 {
@@ -30,7 +30,8 @@ public sealed class PoolAlertJourneys
         await using var stage = await OnCallStage.BeginAsync();
         var address = OnCallStage.FreeAddress();
 
-        // A server that hangs while it seals: its transaction keeps the lock. It begins first, so that the entries below get older unsealed.
+        // A server that hangs while it seals: its transaction keeps the lock. It begins first, so that the entries below are not sealed
+        // when they are made older.
         await using var hung = await stage.Journey.LockByAsync("select pg_advisory_xact_lock(4711003)");
         var server = stage.Start(address);
         await stage.ScrapeAsync(address);

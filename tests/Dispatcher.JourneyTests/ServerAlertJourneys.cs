@@ -7,8 +7,8 @@ using RabbitMQ.Client;
 namespace Dispatcher.JourneyTests;
 
 /// <summary>
-/// Servers, their bundle and their topology fail. Each problem fires its alert in a real Prometheus, and ends when the commands of its entry
-/// in the runbook are run.
+/// Servers, their bundle and their topology fail. Each problem fires its alert in a real Prometheus, and ends when the commands of its
+/// entry in the runbook are run.
 /// </summary>
 public sealed class ServerAlertJourneys
 {
@@ -93,7 +93,9 @@ public sealed class ServerAlertJourneys
         await stage.IsOverAsync("DispatcherClockOff", clock);
     }
 
-    /// <summary>The second server loses its database, so that it does not load the new bundle. Then it hangs and is started again.</summary>
+    /// <summary>
+    /// The second server loses its database, so that it does not load the new bundle. Then it hangs and is started again.
+    /// </summary>
     private static async Task ServerBehindIsRestartedAsync(OnCallStage stage, ServerProcess server, ServerProcess behind, TcpGate gate)
     {
         gate.Cut();
