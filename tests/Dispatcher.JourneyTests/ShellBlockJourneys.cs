@@ -29,6 +29,7 @@ public sealed partial class ShellBlockJourneys
     private const string AuditReal = "ops/README.md: Audit 2";
     private const string Retention = "ops/README.md: Retention";
     private const string Gates = "ops/README.md: Gates";
+    private const string Arguments = "ops/upgrade.md: Queue arguments";
     private const string Check = "policies/README.md: A new topic, step by step";
     private const string PutInForce = "policies/README.md: A new topic, step by step 2";
     private const string Reload = "policies/README.md: Reload";
@@ -57,6 +58,7 @@ public sealed partial class ShellBlockJourneys
                 AuditReal,
                 Retention,
                 Gates,
+                Arguments,
                 Check,
                 PutInForce,
                 Reload,
@@ -69,6 +71,14 @@ public sealed partial class ShellBlockJourneys
     [Fact]
     public void The_real_server_starts_the_same_way_on_both_pages() =>
         Assert.Equal(ShellBlocks.Commands(Real), ShellBlocks.Commands(RealShort));
+
+    /// <summary>The commands that <see cref="QueueMigrationJourneys"/> runs.</summary>
+    [Fact]
+    public void Queues_are_migrated_by_the_commands_of_the_page() =>
+        Assert.Equal(
+            ["dispatcher queues migrate --dry-run", "dispatcher queues migrate"],
+            ShellBlocks.Commands(Arguments).Skip(1).Select(command => command.Split('#')[0].TrimEnd())
+        );
 
     /// <summary>The tests run by this command.</summary>
     [Fact]
