@@ -49,7 +49,7 @@ internal static class LogTargets
     /// <summary>Why the setting is not a format. Null: it is one.</summary>
     public static string? FormatFault(string format) => format is Text or Json ? null : $"is '{format}'; allowed are {Text} and {Json}";
 
-    /// <summary>Why the file cannot be written to. Null: it can. Nothing is made: a check of the settings must leave nothing behind.</summary>
+    /// <summary>Why the file cannot be written to. Null: it can. Nothing is made, because a check must leave nothing behind.</summary>
     public static string? FileFault(string file) =>
         Fault(file) is { } unusable ? $"names {file}, which cannot be written to: {unusable.Message}" : null;
 

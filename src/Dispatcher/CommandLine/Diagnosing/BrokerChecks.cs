@@ -142,8 +142,8 @@ internal static class BrokerChecks
     private static string ArgumentsFix(TopologyPart part, string virtualHost) =>
         part.QueueName is not null
             ? "Stop the servers (for a pool's queue: its workers) and run \"dispatcher queues migrate\"; it keeps the messages."
-            : $"Stop the servers, send DELETE /api/exchanges/{Uri.EscapeDataString(virtualHost)}/{part.Name.Split(' ')[1]} to the management "
-                + "API, and start a server, which declares it again. Bindings of other programs to it must be made again.";
+            : $"Stop the servers, send DELETE /api/exchanges/{Uri.EscapeDataString(virtualHost)}/{part.Name.Split(' ')[1]} to the "
+                + "management API, and start a server, which declares it again. Bindings of other programs to it must be made again.";
 
     /// <param name="diagnosis">Gets the finding.</param>
     /// <param name="probe">The limit of the broker. Null: it has none that protects a server.</param>

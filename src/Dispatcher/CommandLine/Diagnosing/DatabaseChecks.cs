@@ -20,7 +20,7 @@ internal static class DatabaseChecks
     /// <summary>Without it a crash of the database loses committed jobs, on every storage.</summary>
     private const string Commits = "synchronous_commit";
 
-    /// <summary>Settings without which a crash of the database loses committed jobs. Some providers guarantee the last two otherwise.</summary>
+    /// <summary>Settings without which a crash loses committed jobs. Some providers guarantee the last two otherwise.</summary>
     private static readonly string[] Durable = [Commits, "fsync", "full_page_writes"];
 
     public static async Task RunAsync(Diagnosis diagnosis, CancellationToken cancellationToken)

@@ -146,8 +146,8 @@ internal static class ManagementChecks
             var keys = policy.Keys.Where(key => Changing.Contains(key, StringComparer.Ordinal)).ToList();
             var replicates = policy.Keys.Any(key => key.StartsWith(HighAvailability, StringComparison.Ordinal));
             var fix =
-                $"rabbitmqctl {(policy.IsOperators ? "clear_operator_policy" : "clear_policy")} -p {Quoted(virtualHost)} {Quoted(policy.Name)}. "
-                + "Or change its pattern so that it does not match dispatcher.*.";
+                $"rabbitmqctl {(policy.IsOperators ? "clear_operator_policy" : "clear_policy")} -p {Quoted(virtualHost)} "
+                + $"{Quoted(policy.Name)}. Or change its pattern so that it does not match dispatcher.*.";
             if (matched.Count > 0 && keys.Count > 0)
             {
                 diagnosis.Error(
