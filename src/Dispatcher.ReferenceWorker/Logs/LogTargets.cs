@@ -49,25 +49,27 @@ internal static class LogTargets
     /// <summary>Why the setting is not a format. Null: it is one.</summary>
     public static string? FormatFault(string format) => format is Text or Json ? null : $"is '{format}'; allowed are {Text} and {Json}";
 
-    /// <summary>
-    /// Why the file cannot be written to. Null: it can. It is made when it is missing, because the first line makes it anyway.
-    /// </summary>
-    public static string? FileFault(string file)
+    /// <summary>Why the file cannot be written to. Null: it can. Nothing is made, because a check must leave nothing behind.</summary>
+    public static string? FileFault(string file) =>
+        Fault(file) is { } unusable ? $"names {file}, which cannot be written to: {unusable.Message}" : null;
+
+    private static Exception? Fault(string file)
     {
         try
         {
-            if (Path.GetDirectoryName(Path.GetFullPath(file)) is { } folder)
+            var full = Path.GetFullPath(file);
+            if (!Path.Exists(full))
             {
-                Directory.CreateDirectory(folder);
+                return WritableFolder.Fault(Path.GetDirectoryName(full) ?? full);
             }
 
-            using var stream = new FileStream(file, FileMode.Append, FileAccess.Write, FileShare.ReadWrite);
+            using var stream = new FileStream(full, FileMode.Open, FileAccess.Write, FileShare.ReadWrite);
             return null;
         }
         catch (Exception unusable)
             when (unusable is IOException or UnauthorizedAccessException or ArgumentException or NotSupportedException)
         {
-            return $"names {file}, which cannot be written to: {unusable.Message}";
+            return unusable;
         }
     }
 }

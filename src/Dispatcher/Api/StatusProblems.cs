@@ -1,15 +1,30 @@
 using System.Globalization;
 using Dispatcher.Base;
 using Dispatcher.Dispatching;
+using Dispatcher.Storage.Rows;
 
 namespace Dispatcher.Api;
 
-/// <summary>Something that needs an operator now. For each, an alert fires if it lasts.</summary>
+/// <summary>Something for an operator. For each, an alert fires if it lasts. One of severity <c>info</c> needs nobody now.</summary>
 /// <param name="Alert">The name of the alert in <c>ops/telemetry/alerts.yaml</c>.</param>
 /// <param name="Problem">What is wrong, in one sentence.</param>
 /// <param name="Since">When it began. Null: not known.</param>
 internal sealed record StatusProblem(string Alert, string Problem, DateTimeOffset? Since = null)
 {
+    /// <summary>The severity of the alert: <c>critical</c>, <c>warning</c> or <c>info</c>.</summary>
+    public string Severity =>
+        Alert switch
+        {
+            "DispatcherDown"
+            or "DispatcherTopologyWrong"
+            or "DispatcherNoBundle"
+            or "DispatcherPoolWithoutWorkers"
+            or "DispatcherOutboxOld"
+            or "DispatcherBrokerAlarm" => "critical",
+            "DispatcherDeadLettersOld" => "info",
+            _ => "warning",
+        };
+
     /// <summary>The entry of the runbook, with the file.</summary>
     public string Runbook => $"ops/runbook.md#{Alert.ToLowerInvariant()}";
 }
@@ -36,11 +51,17 @@ internal static class StatusProblems
     /// <param name="status">The status. What is null in it is not checked.</param>
     /// <param name="now">By the database's clock.</param>
     /// <param name="acceptsLargeMessages">The warning of <c>BrokerLimit</c>. Null: none.</param>
-    public static IReadOnlyList<StatusProblem> Of(StatusView status, DateTimeOffset now, string? acceptsLargeMessages = null) =>
+    /// <param name="frozen">What is frozen. A pool that waits on purpose is no problem.</param>
+    public static IReadOnlyList<StatusProblem> Of(
+        StatusView status,
+        DateTimeOffset now,
+        string? acceptsLargeMessages = null,
+        IReadOnlyCollection<FreezeTarget>? frozen = null
+    ) =>
         [
             .. OfChecks(status),
             .. OfProcesses(status, now),
-            .. OfPools(status.Pools ?? new Dictionary<string, PoolView>(), now),
+            .. OfPools(status.Pools ?? new Dictionary<string, PoolView>(), now, frozen ?? []),
             .. OfOutbox(status.Outbox, now),
             .. OfBroker(status, acceptsLargeMessages),
             .. OfPeople(status, now),
@@ -83,16 +104,14 @@ internal static class StatusProblems
 
     private static IEnumerable<StatusProblem> OfProcesses(StatusView status, DateTimeOffset now)
     {
-        foreach (var process in status.Processes ?? [])
+        foreach (var process in Lost(status.Processes ?? []))
         {
-            if (process.Stale)
-            {
-                if (!IsReplaced(process, status.Processes!))
-                {
-                    yield return new("DispatcherDown", $"Server {process.Name} does not write any more that it runs", process.SeenAt);
-                }
-            }
-            else if (process.PolicyHash != status.PolicyHash && process.SeenAt - status.PolicyActivatedAt > ActivationTime)
+            yield return new("DispatcherDown", $"Server {process.Name} does not write any more that it runs", process.SeenAt);
+        }
+
+        foreach (var process in (status.Processes ?? []).Where(process => !process.Stale))
+        {
+            if (process.PolicyHash != status.PolicyHash && process.SeenAt - status.PolicyActivatedAt > ActivationTime)
             {
                 yield return new(
                     "DispatcherBundlesDiffer",
@@ -107,11 +126,35 @@ internal static class StatusProblems
         }
     }
 
-    /// <summary>A server that was started again, or another one in its place, ends the problem; the row stays for a day.</summary>
-    internal static bool IsReplaced(ProcessView stale, IReadOnlyList<ProcessView> all) =>
-        all.Any(process => !process.Stale && process.StartedAt > stale.SeenAt);
+    /// <summary>
+    /// Servers that ended without a later start in their place. A start on the same host replaces all earlier servers of that host. Any
+    /// other start replaces one server: the last that ended before. The row of a lost server stays for a day.
+    /// </summary>
+    private static List<ProcessView> Lost(IReadOnlyList<ProcessView> all)
+    {
+        var lost = new List<ProcessView>();
+        foreach (var started in all.OrderBy(process => process.StartedAt))
+        {
+            var isRestart = lost.RemoveAll(ended => ended.Host == started.Host && ended.SeenAt < started.StartedAt) > 0;
+            if (!isRestart && lost.Where(ended => ended.SeenAt < started.StartedAt).MaxBy(ended => ended.SeenAt) is { } replaced)
+            {
+                lost.Remove(replaced);
+            }
 
-    private static IEnumerable<StatusProblem> OfPools(IReadOnlyDictionary<string, PoolView> pools, DateTimeOffset now)
+            if (started.Stale)
+            {
+                lost.Add(started);
+            }
+        }
+
+        return lost;
+    }
+
+    private static IEnumerable<StatusProblem> OfPools(
+        IReadOnlyDictionary<string, PoolView> pools,
+        DateTimeOffset now,
+        IReadOnlyCollection<FreezeTarget> frozen
+    )
     {
         foreach (var (pool, view) in pools)
         {
@@ -120,7 +163,8 @@ internal static class StatusProblems
                 yield return new("DispatcherPoolWithoutWorkers", $"Pool {pool} has {view.Waiting} jobs and no worker");
             }
 
-            if (Timestamps.At(view.OldestReadyAt) is { } ready && now - ready > AlertLimits.BacklogAge)
+            var isFrozen = frozen.Any(target => target.Kind == FreezeKinds.All || target == new FreezeTarget(FreezeKinds.Pool, pool));
+            if (!isFrozen && Timestamps.At(view.OldestReadyAt) is { } ready && now - ready > AlertLimits.BacklogAge)
             {
                 yield return new("DispatcherBacklogOld", $"The first job of pool {pool} waits, and {view.Waiting - 1} others", ready);
             }

@@ -5,7 +5,6 @@ using Dispatcher.Dispatching;
 using Dispatcher.Enforcement;
 using Dispatcher.Storage;
 using Dispatcher.Web;
-using Microsoft.EntityFrameworkCore;
 
 namespace Dispatcher.Api;
 
@@ -13,15 +12,13 @@ namespace Dispatcher.Api;
 internal sealed class StatusReads(
     Readiness readiness,
     CurrentBundle current,
-    StoreMonitor monitor,
+    StatusFigures figures,
     ProcessRegister processes,
-    PoolMonitor pools,
     WorkerProblems workers,
     Freezes freezes,
     StoreClock clock,
     Sealer sealer,
     TimeProvider time,
-    IDbContextFactory<DispatcherDb> database,
     RabbitTopology? topology = null,
     RabbitConnection? broker = null,
     BrokerLimit? brokerLimit = null,
@@ -31,36 +28,25 @@ internal sealed class StatusReads(
     /// <summary>A due job is repaired within seconds. A job that is due for longer shows that no server sweeps.</summary>
     private static readonly TimeSpan MaxDue = TimeSpan.FromMinutes(1);
 
-    /// <summary>How long an ended job is counted.</summary>
-    private static readonly TimeSpan Ended = TimeSpan.FromHours(1);
-
     /// <param name="isFull">Whether the caller may see the reasons of checks, hosts and owners.</param>
     /// <param name="cancellationToken">Cancels the reading.</param>
     public async Task<StatusView> ReadAsync(bool isFull, CancellationToken cancellationToken)
     {
         var frozen = await freezes.InForceAsync(cancellationToken);
         var live = await workers.ReadAsync(cancellationToken);
-        await using var db = await database.CreateDbContextAsync(cancellationToken);
-        var figures = await monitor.FiguresAsync(db, cancellationToken);
-        var jobs = await StoreFigures.JobsAsync(db, clock.Now - Timestamps.Micros(Ended), cancellationToken);
-        var now = Timestamps.At(clock.Now);
         var status = OfProcess(isFull) with
         {
-            PolicyActivatedAt = Timestamps.At(figures.BundleActivatedAt),
             Processes = await processes.ListAsync(cancellationToken),
-            Jobs = jobs.ToDictionary(state => WireNames.Of(state.Key), state => state.Value),
-            OldestDueAt = Timestamps.At(figures.OldestDueAt),
-            Outbox = new(figures.Outbox.Waiting, figures.Outbox.Parked, Timestamps.At(figures.Outbox.OldestAt)),
-            Pools = await pools.ReadAsync(cancellationToken),
             Workers = new(live.Live, live.Serving),
-            Approvals = new(figures.Approvals.Count, Timestamps.At(figures.Approvals.OldestAt)),
-            DeadLetters = figures.DeadLetters.ToDictionary(owner => owner.Owner, owner => Of(owner, now), StringComparer.Ordinal),
         };
+        var counts = await CountsAsync(cancellationToken);
+        var now = Timestamps.At(clock.Now);
+        status = counts is null ? status : With(status, counts, now);
         return Shown(
             isFull,
             status with
             {
-                Problems = StatusProblems.Of(status, now, brokerLimit?.Warning),
+                Problems = StatusProblems.Of(status, now, brokerLimit?.Warning, [.. frozen.Select(FreezeTarget.Of)]),
                 Warnings =
                 [
                     .. frozen.Select(freeze =>
@@ -68,23 +54,53 @@ internal sealed class StatusReads(
                     ),
                     .. OfProcessWarnings(),
                     .. Due(status.OldestDueAt, now),
-                    .. live.Problems,
+                    .. counts is null ? (string[])["Jobs, outbox and pools are unknown, because their counts took too long."] : [],
                 ],
-            }
+            },
+            live.Problems
         );
     }
+
+    /// <summary>Null: they took too long, although the database answers.</summary>
+    private async Task<StatusCounts?> CountsAsync(CancellationToken cancellationToken)
+    {
+        try
+        {
+            return await figures.ReadAsync(cancellationToken);
+        }
+        catch (OperationCanceledException) when (readiness.ShortChecks["store"] == "ok")
+        {
+            return null;
+        }
+    }
+
+    private static StatusView With(StatusView status, StatusCounts counts, DateTimeOffset now) =>
+        status with
+        {
+            PolicyActivatedAt = Timestamps.At(counts.Store.BundleActivatedAt),
+            Jobs = counts.Jobs.ToDictionary(state => WireNames.Of(state.Key), state => state.Value),
+            OldestDueAt = Timestamps.At(counts.Store.OldestDueAt),
+            Outbox = new(counts.Store.Outbox.Waiting, counts.Store.Outbox.Parked, Timestamps.At(counts.Store.Outbox.OldestAt)),
+            Pools = counts.Pools,
+            Approvals = new(counts.Store.Approvals.Count, Timestamps.At(counts.Store.Approvals.OldestAt)),
+            DeadLetters = counts.Store.DeadLetters.ToDictionary(owner => owner.Owner, owner => Of(owner, now), StringComparer.Ordinal),
+        };
 
     /// <summary>What this process knows while the database is unavailable.</summary>
     public StatusView WithoutStore(bool isFull)
     {
         var status = OfProcess(isFull);
         var problems = StatusProblems.Of(status, Timestamps.At(clock.Now), brokerLimit?.Warning);
-        return status with
-        {
-            // The check of the store fails some seconds later.
-            Problems = status.Checks["store"] == "ok" ? [new("DispatcherNotReady", "The database does not answer"), .. problems] : problems,
-            Warnings = [.. OfProcessWarnings(), "Jobs, outbox and pools are unknown, because the database is unavailable."],
-        };
+        return Shown(
+            isFull,
+            status with
+            {
+                // The check of the store fails some seconds later.
+                Problems =
+                    status.Checks["store"] == "ok" ? [new("DispatcherNotReady", "The database does not answer"), .. problems] : problems,
+                Warnings = [.. OfProcessWarnings(), "Jobs, outbox and pools are unknown, because the database is unavailable."],
+            }
+        );
     }
 
     private StatusView OfProcess(bool isFull) =>
@@ -127,13 +143,20 @@ internal sealed class StatusReads(
         return new(owner.Count, owner.New, oldest, now - oldest > AlertLimits.DeadLetterAge);
     }
 
-    /// <summary>The problems stay, so that every key sees the same exit code.</summary>
-    private static StatusView Shown(bool isFull, StatusView status) =>
+    /// <summary>The problems stay, so that every key sees the same exit code. Hosts, owners, queues and workers do not.</summary>
+    /// <param name="isFull">Whether the caller may see all.</param>
+    /// <param name="status">The whole status.</param>
+    /// <param name="ofWorkers">Warnings that name workers.</param>
+    internal static StatusView Shown(bool isFull, StatusView status, IReadOnlyList<string>? ofWorkers = null) =>
         isFull
-            ? status
+            ? status with
+            {
+                Warnings = [.. status.Warnings, .. ofWorkers ?? []],
+            }
             : status with
             {
                 Processes = null,
+                Queues = null,
                 DeadLetters = null,
                 Problems = [.. status.Problems.Select(problem => problem with { Problem = problem.Alert })],
             };

@@ -41,7 +41,10 @@ internal sealed record StatusView(string Version, bool Ready, IReadOnlyDictionar
     /// <summary>By owner. Only for operators and admins.</summary>
     public IReadOnlyDictionary<string, OwnerDeadLetters>? DeadLetters { get; init; }
 
-    /// <summary>The queues of the server and the pools, at the last verification. Null: an embedded server has none.</summary>
+    /// <summary>
+    /// The queues of the server and the pools, at the last verification. Only for operators and admins. Null also: an embedded server has
+    /// none.
+    /// </summary>
     public IReadOnlyDictionary<string, QueueLoad>? Queues { get; init; }
 
     /// <summary>Messages on the broker that had no route. Null: an embedded server has no broker.</summary>

@@ -7,7 +7,7 @@ namespace Dispatcher.Api;
 
 /// <summary>
 /// What waits in the store at one moment: held approvals, the outbox, dead letters and due jobs. Times are microseconds since 1970; null:
-/// nothing waits. Each query reads an index only.
+/// nothing waits. Each query finds its rows by an index; the counts of dead letters read every open one.
 /// </summary>
 /// <param name="At">When they were measured, by the database's clock.</param>
 /// <param name="Approvals">Approvals that wait for votes.</param>

@@ -22,11 +22,7 @@ internal sealed class StoreMonitor(
     RabbitConnection? broker = null
 ) : Loop(TimeSpan.FromSeconds(5), time, logger)
 {
-    /// <summary>Any number of callers of the status cost at most one measurement in this time: 2 s.</summary>
-    private const long MaxAgeUs = 2_000_000;
-
     private readonly HashSet<string> _owners = new(StringComparer.Ordinal);
-    private volatile StoreFigures? _last;
 
     public override async Task OnceAsync(CancellationToken cancellationToken)
     {
@@ -34,18 +30,7 @@ internal sealed class StoreMonitor(
         NoteProcess();
         await using var db = await database.CreateDbContextAsync(cancellationToken);
         await NoteFreezesAsync(db, cancellationToken);
-        var figures = await StoreFigures.ReadAsync(db, clock.Now, cancellationToken);
-        _last = figures;
-        Note(figures);
-    }
-
-    /// <summary>The figures of the last round, or new ones if they are older than <see cref="MaxAgeUs"/>.</summary>
-    public async Task<StoreFigures> FiguresAsync(DispatcherDb db, CancellationToken cancellationToken)
-    {
-        var now = clock.Now;
-        return _last is { } last && now - last.At is >= 0 and <= MaxAgeUs
-            ? last
-            : _last = await StoreFigures.ReadAsync(db, now, cancellationToken);
+        Note(await StoreFigures.ReadAsync(db, clock.Now, cancellationToken));
     }
 
     public override async Task StartAsync(CancellationToken cancellationToken)

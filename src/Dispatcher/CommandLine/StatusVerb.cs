@@ -43,7 +43,9 @@ internal static class StatusVerb
 
     /// <summary>A server of an earlier version sends no problems.</summary>
     private static bool HasProblem(JsonElement status) =>
-        status.Value("ready").ValueKind != JsonValueKind.True || status.Items("problems").Any();
+        status.Value("ready").ValueKind != JsonValueKind.True || status.Items("problems").Any(IsUrgent);
+
+    private static bool IsUrgent(JsonElement problem) => problem.Text("severity") != "info";
 
     /// <summary>A proxy in front of the server may send another body.</summary>
     private static bool IsReadiness(JsonElement body) => body.Value("ready").ValueKind is JsonValueKind.True or JsonValueKind.False;
@@ -69,7 +71,8 @@ internal static class StatusVerb
 
     private static void Show(Screen screen, JsonElement status) =>
         screen.Fields([
-            .. status.Items("problems").Select(problem => ("PROBLEM", ProblemOf(screen, problem))),
+            .. status.Items("problems").Where(IsUrgent).Select(problem => ("PROBLEM", ProblemOf(screen, problem))),
+            .. status.Items("problems").Where(problem => !IsUrgent(problem)).Select(problem => ("note", ProblemOf(screen, problem))),
             .. status.Items("warnings").Select(warning => ("warning", warning.AsText())),
             ("version", status.Text("version")),
             ("ready", status.Value("ready").ValueKind == JsonValueKind.True ? "yes" : "no"),

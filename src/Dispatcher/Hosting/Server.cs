@@ -121,6 +121,7 @@ internal static class Server
         services.AddSingleton<StoreMetrics>();
         services.AddMetricsExposition();
         services.AddSingleton<ProcessRegister>();
+        services.AddSingleton<StatusFigures>();
         services.AddSingleton<StatusReads>();
         services.AddSingleton(provider => AuditFolder.Open(provider.GetRequiredService<ServerSettings>()));
         services.AddSingleton<SealTable>();

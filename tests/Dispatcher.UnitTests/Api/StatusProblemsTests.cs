@@ -73,6 +73,7 @@ public sealed partial class StatusProblemsTests
         );
 
         Assert.Equal((alert, $"ops/runbook.md#{alert.ToLowerInvariant()}"), (problem.Alert, problem.Runbook));
+        Assert.Equal(SeverityOf(alert), problem.Severity);
     }
 
     [Fact]
@@ -113,6 +114,38 @@ public sealed partial class StatusProblemsTests
     }
 
     [Fact]
+    public void Start_on_another_host_replaces_only_the_server_that_ended_last()
+    {
+        var first = Process(1) with { Host = "a", Stale = true, SeenAt = Now.AddMinutes(-50) };
+        var second = Process(2) with { Host = "b", Stale = true, SeenAt = Now.AddMinutes(-5) };
+        var status = Healthy with { Processes = [first, second, Process(3) with { Host = "c", StartedAt = Now.AddMinutes(-4) }] };
+
+        Assert.Contains("a/1", Assert.Single(StatusProblems.Of(status, Now)).Problem, StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [InlineData("all", "", false)]
+    [InlineData("pool", "shell", false)]
+    [InlineData("pool", "other", true)]
+    [InlineData("topic", "shell", true)]
+    public void Backlog_of_a_frozen_pool_is_no_problem(string kind, string name, bool isProblem) =>
+        Assert.Equal(isProblem, StatusProblems.Of(Cases["DispatcherBacklogOld"], Now, frozen: [new FreezeTarget(kind, name)]).Count > 0);
+
+    [Fact]
+    public void Other_roles_see_no_queues_and_no_workers()
+    {
+        var status = Healthy with { Queues = new Dictionary<string, QueueLoad>(), Warnings = ["frozen"] };
+
+        var shown = StatusReads.Shown(isFull: false, status, ["worker w1"]);
+        var full = StatusReads.Shown(isFull: true, status, ["worker w1"]);
+
+        Assert.Null(shown.Queues);
+        Assert.Equal(["frozen"], shown.Warnings);
+        Assert.NotNull(full.Queues);
+        Assert.Equal(["frozen", "worker w1"], full.Warnings);
+    }
+
+    [Fact]
     public void Process_that_has_not_noticed_an_activation_yet_is_no_problem()
     {
         var status = Healthy with { PolicyActivatedAt = Now.AddSeconds(-9), Processes = [Process(1) with { PolicyHash = "fedcba" }] };
@@ -137,6 +170,11 @@ public sealed partial class StatusProblemsTests
 
     private static Dictionary<string, string> Checks(string failing = "") =>
         CheckNames.ToDictionary(check => check, check => check == failing ? "it fails" : "ok");
+
+    private static string SeverityOf(string alert) =>
+        Severity(alert).Match(File.ReadAllText(Path.Combine(Repository.Root, "ops/telemetry/alerts.yaml"))).Groups[1].Value;
+
+    private static Regex Severity(string alert) => new($@"- alert: {alert}\n[\s\S]*?severity: (\w+)");
 
     /// <summary>The expression of each alert.</summary>
     private static Dictionary<string, string> Rules() =>

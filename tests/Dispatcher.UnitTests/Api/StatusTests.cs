@@ -82,6 +82,19 @@ public sealed class StatusTests
     }
 
     [Fact]
+    public async Task Concurrent_callers_share_one_measurement_that_no_caller_ends()
+    {
+        await using var server = await AServer.MigratedAsync();
+        await server.Get<StoreClock>().OnceAsync(Stop);
+        var figures = server.Get<StatusFigures>();
+        await Assert.ThrowsAnyAsync<OperationCanceledException>(() => figures.ReadAsync(new CancellationToken(canceled: true)));
+
+        var counts = await Task.WhenAll(Enumerable.Range(0, 50).Select(_ => figures.ReadAsync(Stop)));
+
+        Assert.Single(counts.Distinct(ReferenceEqualityComparer.Instance));
+    }
+
+    [Fact]
     public async Task Status_without_the_store_names_it_as_the_problem()
     {
         await using var server = await AServer.MigratedAsync();

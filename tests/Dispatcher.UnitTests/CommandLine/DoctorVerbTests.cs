@@ -1,4 +1,7 @@
 using System.Text.Json;
+using Dispatcher.Base;
+using Dispatcher.CommandLine.Diagnosing;
+using Dispatcher.ReferenceWorker.Logs;
 
 namespace Dispatcher.UnitTests.CommandLine;
 
@@ -57,6 +60,52 @@ public sealed class DoctorVerbTests : IDisposable
         );
         Assert.All(findings, finding => Assert.NotEmpty(finding.GetProperty("fix").GetString()!));
     }
+
+    [Fact]
+    public void Check_of_the_log_file_leaves_nothing_behind()
+    {
+        var existing = Path.Combine(_folder.FullName, "log");
+        File.WriteAllText(existing, "a line");
+
+        Assert.Null(LogTargets.FileFault(existing));
+        Assert.Null(LogTargets.FileFault(Path.Combine(_folder.FullName, "new", "log")));
+        Assert.Contains("cannot be written to", LogTargets.FileFault(Path.Combine(existing, "log")), StringComparison.Ordinal);
+        Assert.Contains("cannot be written to", LogTargets.FileFault(_folder.FullName), StringComparison.Ordinal);
+
+        Assert.Equal([existing], Directory.EnumerateFileSystemEntries(_folder.FullName));
+        Assert.Equal("a line", File.ReadAllText(existing));
+    }
+
+    [Fact]
+    public async Task Broker_that_takes_no_message_is_listed_as_not_checked()
+    {
+        var diagnosis = Diagnosis();
+        var never = new TaskCompletionSource<long?>();
+
+        await BrokerChecks.CheckLimitAsync(diagnosis, _ => never.Task, TimeSpan.FromMilliseconds(1), TestContext.Current.CancellationToken);
+
+        Assert.Contains("alarm", Assert.Single(diagnosis.NotChecked), StringComparison.Ordinal);
+        Assert.Empty(diagnosis.Findings);
+    }
+
+    [Theory]
+    [InlineData("synchronous_commit", "error")]
+    [InlineData("fsync", "warning")]
+    [InlineData("full_page_writes", "warning")]
+    public void Only_a_setting_that_no_storage_replaces_is_an_error(string setting, string severity)
+    {
+        var diagnosis = Diagnosis();
+
+        DatabaseChecks.NoteSetting(diagnosis, setting);
+
+        Assert.Equal(severity, Assert.Single(diagnosis.Findings).Severity.ToString(), ignoreCase: true);
+    }
+
+    [Fact]
+    public void Names_in_commands_are_one_argument_of_the_shell() =>
+        Assert.Equal(@"'/ $(x) it'\''s'", ManagementChecks.Quoted("/ $(x) it's"));
+
+    private static Diagnosis Diagnosis() => new(new ServerSettings { PolicyFolder = Policies, Urls = "" }, _ => null, TimeProvider.System);
 
     [Fact]
     public async Task Wrong_option_exits_with_2() => Assert.Equal(2, (await CommandLineCall.RunAsync("doctor", "--nonsense")).Code);

@@ -17,6 +17,8 @@ internal static class BrokerChecks
     private const ushort NotFound = 404;
     private const ushort PreconditionFailed = 406;
 
+    private static readonly TimeSpan LimitTime = TimeSpan.FromSeconds(10);
+
     /// <summary>The first version whose quorum queues dead-letter at least once.</summary>
     private static readonly Version OldestVersion = new(3, 10);
 
@@ -41,7 +43,7 @@ internal static class BrokerChecks
                     [.. TopologyPart.OfServer, .. pools.Select(TopologyPart.OfPool)],
                     cancellationToken
                 );
-                await CheckLimitAsync(diagnosis, open, cancellationToken);
+                await CheckLimitAsync(diagnosis, token => BrokerLimit.ProbeAsync(open, token), LimitTime, cancellationToken);
             }
         );
         if (connection.User == ManagementChecks.Guest)
@@ -118,7 +120,7 @@ internal static class BrokerChecks
                     part.Name,
                     reason.ReplyText,
                     "the arguments that the server declares",
-                    $"Stop the servers, empty it, delete it ({DeleteCommand(part.Name)}), and start a server, which declares it again."
+                    ArgumentsFix(part, connection.VirtualHost)
                 );
             }
             catch (OperationInterruptedException refused) when (refused.ShutdownReason is { ReplyCode: AccessRefused } reason)
@@ -136,21 +138,46 @@ internal static class BrokerChecks
         }
     }
 
-    private static string DeleteCommand(string part) =>
-        part.Split(' ') is ["queue", var queue]
-            ? $"rabbitmqctl delete_queue {queue}"
-            : $"DELETE /api/exchanges/VHOST/{part.Split(' ')[1]} of the management API";
+    /// <summary>A queue may hold jobs. An exchange holds nothing.</summary>
+    private static string ArgumentsFix(TopologyPart part, string virtualHost) =>
+        part.QueueName is not null
+            ? "Stop the servers (for a pool's queue: its workers) and run \"dispatcher queues migrate\"; it keeps the messages."
+            : $"Stop the servers, send DELETE /api/exchanges/{Uri.EscapeDataString(virtualHost)}/{part.Name.Split(' ')[1]} to the "
+                + "management API, and start a server, which declares it again. Bindings of other programs to it must be made again.";
 
-    private static async Task CheckLimitAsync(Diagnosis diagnosis, IConnection open, CancellationToken cancellationToken)
+    /// <param name="diagnosis">Gets the finding.</param>
+    /// <param name="probe">The limit of the broker. Null: it has none that protects a server.</param>
+    /// <param name="longest">A broker with an alarm reads no message, and does not answer.</param>
+    /// <param name="cancellationToken">Ends the check.</param>
+    internal static async Task CheckLimitAsync(
+        Diagnosis diagnosis,
+        Func<CancellationToken, Task<long?>> probe,
+        TimeSpan longest,
+        CancellationToken cancellationToken
+    )
     {
-        if (await BrokerLimit.ProbeAsync(open, cancellationToken) is null)
+        using var limit = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
+        limit.CancelAfter(longest);
+        try
         {
+            if (await probe(limit.Token).WaitAsync(limit.Token) is not null)
+            {
+                return;
+            }
+
             diagnosis.Warning(
                 "broker_message_size",
                 "max_message_size of the broker",
                 $"the broker accepts messages of more than {BrokerLimit.Advised} bytes, and one can fill the memory of a server",
                 $"at most {BrokerLimit.Advised} bytes",
                 $"Set max_message_size = {BrokerLimit.Recommended} in rabbitmq.conf."
+            );
+        }
+        catch (OperationCanceledException) when (!cancellationToken.IsCancellationRequested)
+        {
+            diagnosis.Skip(
+                $"max_message_size of the broker: it did not take a message within {longest.TotalSeconds:0} s. A memory or disk alarm is a "
+                    + "reason: rabbitmq-diagnostics check_alarms"
             );
         }
     }

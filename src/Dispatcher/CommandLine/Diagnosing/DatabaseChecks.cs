@@ -17,8 +17,11 @@ internal static class DatabaseChecks
     /// <summary>From this offset on the server warns; above twice of it the server decides nothing.</summary>
     private static readonly TimeSpan ClockWarning = TimeSpan.FromSeconds(1);
 
-    /// <summary>Settings without which a crash of the database loses committed jobs.</summary>
-    private static readonly string[] Durable = ["fsync", "full_page_writes", "synchronous_commit"];
+    /// <summary>Without it a crash of the database loses committed jobs, on every storage.</summary>
+    private const string Commits = "synchronous_commit";
+
+    /// <summary>Settings without which a crash loses committed jobs. Some providers guarantee the last two otherwise.</summary>
+    private static readonly string[] Durable = [Commits, "fsync", "full_page_writes"];
 
     public static async Task RunAsync(Diagnosis diagnosis, CancellationToken cancellationToken)
     {
@@ -62,14 +65,23 @@ internal static class DatabaseChecks
         await using var rows = await command.ExecuteReaderAsync(cancellationToken);
         while (await rows.ReadAsync(cancellationToken))
         {
-            diagnosis.Error(
-                "database_setting",
-                rows.GetString(0),
-                $"{rows.GetString(0)} is off: a crash of the database loses committed jobs",
-                "on",
-                $"Set {rows.GetString(0)} = on in postgresql.conf, and remove the setting from the role, the database and the connection "
-                    + "(\\drds in psql lists them)."
-            );
+            NoteSetting(diagnosis, rows.GetString(0));
+        }
+    }
+
+    internal static void NoteSetting(Diagnosis diagnosis, string name)
+    {
+        const string code = "database_setting";
+        var seen = $"{name} is off: a crash of the database loses committed jobs";
+        var fix = $"Set {name} = on in postgresql.conf";
+        if (name == Commits)
+        {
+            fix += ", and remove the setting from the role, the database and the connection (\\drds in psql lists them).";
+            diagnosis.Error(code, name, seen, "on", fix);
+        }
+        else
+        {
+            diagnosis.Warning(code, name, $"{seen}, unless the storage of your provider guarantees it", "on", fix + ".");
         }
     }
 

@@ -21,8 +21,8 @@ internal static class DoctorVerb
         var verb = new Verb(
             "doctor",
             "Check the configuration of \"serve\" before it serves, with the same options and variables: broker, database, certificate, "
-                + "files and policies. It changes nothing. Rights and policies of the broker need DISPATCHER_RABBITMQ_MANAGEMENT. Each finding "
-                + "names its fix. Exit code 1 when there are errors; warnings do not change it.",
+                + "files and policies. It changes nothing. Rights and policies of the broker need DISPATCHER_RABBITMQ_MANAGEMENT. Each "
+                + "finding names its fix. Exit code 1 when there are errors; warnings do not change it.",
             "DISPATCHER_RABBITMQ_FILE=/run/secrets/rabbitmq DISPATCHER_POSTGRES_FILE=/run/secrets/postgres dispatcher doctor",
             "dispatcher doctor --data ./data --json"
         );

@@ -4,6 +4,7 @@ using Dispatcher.CommandLine.Policies;
 using Dispatcher.Hosting;
 using Dispatcher.Policies;
 using Dispatcher.Policies.Linting;
+using Dispatcher.ReferenceWorker.Logs;
 using Dispatcher.Web;
 using Microsoft.Extensions.Logging.Abstractions;
 
@@ -125,28 +126,9 @@ internal static class FileChecks
 
     private static void CheckWritable(Diagnosis diagnosis, string code, string where, string folder)
     {
-        var full = Path.GetFullPath(folder);
-        var existing = full;
-        while (!Path.Exists(existing) && Path.GetDirectoryName(existing) is { } parent)
+        if (WritableFolder.Fault(folder) is { } unusable)
         {
-            existing = parent;
-        }
-
-        try
-        {
-            // Removed when it is closed.
-            using var probe = new FileStream(
-                Path.Combine(existing, $".dispatcher-doctor-{Guid.CreateVersion7():n}"),
-                new FileStreamOptions
-                {
-                    Mode = FileMode.CreateNew,
-                    Access = FileAccess.Write,
-                    Options = FileOptions.DeleteOnClose,
-                }
-            );
-        }
-        catch (Exception unusable) when (unusable is IOException or UnauthorizedAccessException or NotSupportedException)
-        {
+            var full = Path.GetFullPath(folder);
             diagnosis.Error(
                 code,
                 where,

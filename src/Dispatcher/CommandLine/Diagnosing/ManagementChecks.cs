@@ -68,8 +68,11 @@ internal static class ManagementChecks
     public static string RightsFix(string user, string virtualHost)
     {
         var need = Need(user);
-        return $"rabbitmqctl set_permissions -p {virtualHost} {user} '{need.Configure}' '{need.Write}' '{need.Read}'";
+        return $"rabbitmqctl set_permissions -p {Quoted(virtualHost)} {Quoted(user)} '{need.Configure}' '{need.Write}' '{need.Read}'";
     }
+
+    /// <summary>A name as one argument of a shell.</summary>
+    public static string Quoted(string name) => $"'{name.Replace("'", @"'\''", StringComparison.Ordinal)}'";
 
     private static BrokerRights Need(string user) => BrokerRights.Of(IdentityKind.Server, user, "");
 
@@ -107,7 +110,7 @@ internal static class ManagementChecks
                 $"user {user}",
                 $"it has the tag {tags}, which a server does not need",
                 "no tag",
-                $"rabbitmqctl set_user_tags {user}"
+                $"rabbitmqctl set_user_tags {Quoted(user)}"
             );
         }
     }
@@ -143,8 +146,8 @@ internal static class ManagementChecks
             var keys = policy.Keys.Where(key => Changing.Contains(key, StringComparer.Ordinal)).ToList();
             var replicates = policy.Keys.Any(key => key.StartsWith(HighAvailability, StringComparison.Ordinal));
             var fix =
-                $"rabbitmqctl {(policy.IsOperators ? "clear_operator_policy" : "clear_policy")} -p {virtualHost} {policy.Name}, or change its "
-                + "pattern so that it does not match dispatcher.*";
+                $"rabbitmqctl {(policy.IsOperators ? "clear_operator_policy" : "clear_policy")} -p {Quoted(virtualHost)} "
+                + $"{Quoted(policy.Name)}. Or change its pattern so that it does not match dispatcher.*.";
             if (matched.Count > 0 && keys.Count > 0)
             {
                 diagnosis.Error(

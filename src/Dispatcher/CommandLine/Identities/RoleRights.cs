@@ -43,15 +43,21 @@ internal static class RoleRights
         order by 1
         """;
 
-    private const string Privileges = """
+    /// <summary>An extension such as pg_stat_statements grants rights on its own objects to every role.</summary>
+    private const string NotOfExtension =
+        "not exists (select 1 from pg_depend d where d.classid = 'pg_class'::regclass and d.objid = c.oid and d.deptype = 'e')";
+
+    private const string Privileges = $"""
         select c.relname::text, p, null from pg_class c,
             unnest(array['SELECT', 'INSERT', 'UPDATE', 'DELETE', 'TRUNCATE', 'REFERENCES', 'TRIGGER']) p
         where c.relnamespace = current_schema()::regnamespace and c.relkind in ('r', 'p', 'v', 'm') and has_table_privilege($1, c.oid, p)
+            and {NotOfExtension}
         union all
         select c.relname::text, p, a.attname::text from pg_class c join pg_attribute a on a.attrelid = c.oid,
             unnest(array['SELECT', 'INSERT', 'UPDATE', 'REFERENCES']) p
         where c.relnamespace = current_schema()::regnamespace and c.relkind in ('r', 'p', 'v', 'm') and a.attnum > 0 and not a.attisdropped
             and not has_table_privilege($1, c.oid, p) and has_column_privilege($1, c.oid, a.attnum, p)
+            and {NotOfExtension}
         order by 1, 2, 3
         """;
 

@@ -98,19 +98,20 @@ internal sealed class Screen
         _terminal.Output.WriteLine(line.ToString().TrimEnd());
     }
 
-    /// <summary>Writes one line for each field; empty fields are left out.</summary>
+    /// <summary>Writes one line for each field; empty fields are left out. Names of hosts, owners and queues are untrusted too.</summary>
     public void Fields(params IEnumerable<(string Name, string Value)> fields)
     {
+        var shown = fields.Where(field => field.Value.Length > 0).Select(field => (PrintableText.Of(field.Name), field.Value)).ToArray();
         if (_console.Profile.Width == Unlimited)
         {
-            PlainFields([.. fields.Where(field => field.Value.Length > 0)]);
+            PlainFields(shown);
             return;
         }
 
         var grid = new Grid()
             .AddColumn(new GridColumn().NoWrap().PadLeft(0).PadRight(2))
             .AddColumn(new GridColumn().PadLeft(0).PadRight(0));
-        foreach (var (name, value) in fields.Where(field => field.Value.Length > 0))
+        foreach (var (name, value) in shown)
         {
             grid.AddRow(new Markup(Markup.Escape(name)), Cell(value, keepLines: true));
         }

@@ -40,7 +40,7 @@ public sealed class DoctorTests() : StoreTest(StoreKind.Postgres)
         new("broker_tags", "rabbitmqctl set_user_tags", stage => stage.SetTagsAsync("administrator"), stage => stage.SetTagsAsync("")),
         new(
             "broker_policy",
-            "rabbitmqctl clear_policy",
+            "'planted'. Or",
             stage => PolicyAsync(stage, "policies", """{"pattern":"^dispatcher","definition":{"max-length":10},"apply-to":"queues"}"""),
             stage => stage.DeleteAsync($"api/policies/{stage.Name}/planted")
         ),
@@ -53,13 +53,19 @@ public sealed class DoctorTests() : StoreTest(StoreKind.Postgres)
         ),
         new(
             "topology_arguments",
-            "rabbitmqctl delete_queue dispatcher.work.shell",
+            "dispatcher queues migrate\"; it keeps the messages.",
             stage =>
                 stage.PutAsync(
                     $"api/queues/{stage.Name}/dispatcher.work.shell",
                     """{"durable":true,"arguments":{"x-queue-type":"classic"}}"""
                 ),
             stage => stage.DeleteAsync($"api/queues/{stage.Name}/dispatcher.work.shell")
+        ),
+        new(
+            "topology_arguments",
+            "DELETE /api/exchanges/doctor-",
+            stage => stage.PutAsync($"api/exchanges/{stage.Name}/dispatcher.events", """{"durable":true,"type":"fanout"}"""),
+            stage => stage.DeleteAsync($"api/exchanges/{stage.Name}/dispatcher.events")
         ),
         new(
             "management",
@@ -155,6 +161,19 @@ public sealed class DoctorTests() : StoreTest(StoreKind.Postgres)
         new("certificate_expires", "Renew it", Settings: stage => Https(stage, Certificate("localhost", 3))),
         new("certificate_name", "subjectAltName localhost", Settings: stage => Https(stage, Certificate("other.example", 90))),
     ];
+
+    /// <summary>The extension grants SELECT on its views to PUBLIC.</summary>
+    [Fact]
+    public async Task Objects_of_an_extension_are_no_right_beyond_need()
+    {
+        await using var stage = await DoctorStage.BeginAsync(Database);
+        await stage.Database.ExecuteAsync("create extension pg_stat_statements");
+
+        var diagnosis = await stage.DiagnoseAsync();
+        await stage.Database.ExecuteAsync("drop extension pg_stat_statements");
+
+        Assert.DoesNotContain(diagnosis.Findings, finding => finding.Code == "role_beyond_need");
+    }
 
     [Fact]
     public async Task Each_planted_mistake_is_the_only_finding_and_has_its_fix()

@@ -125,6 +125,25 @@ public sealed class OutputTests
     }
 
     [Fact]
+    public async Task Status_with_only_a_note_exits_with_0_and_prints_no_escape_in_a_name()
+    {
+        await using var server = (await CannedServer.StartAsync()).Answers(
+            "GET /api/status",
+            200,
+            """
+            {"ready":true,"problems":[{"severity":"info","problem":"Dead letters wait","runbook":"ops/runbook.md#x"}],
+            "processes":[{"host":"one\u001b[31m","pid":1,"version":"1.0"}]}
+            """
+        );
+
+        var outcome = await server.RunAsync("status");
+
+        Assert.Equal(0, outcome.Code);
+        Assert.Matches("^note +Dead letters wait", outcome.Output);
+        Assert.DoesNotContain('\e', outcome.Output);
+    }
+
+    [Fact]
     public async Task Status_shows_problems_first_with_age_and_runbook_and_exits_with_1()
     {
         await using var server = (await CannedServer.StartAsync()).Answers(
