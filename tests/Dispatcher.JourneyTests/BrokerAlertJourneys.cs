@@ -12,13 +12,16 @@ public sealed class BrokerAlertJourneys
     internal static IReadOnlyList<string> Alerts { get; } =
     ["DispatcherBrokerAlarm", "DispatcherOutboxOld", "DispatcherBrokerAcceptsLargeMessages"];
 
-    /// <summary>Bytes that RabbitMQ 3.10 accepts by default.</summary>
-    private const int DefaultLimit = 134_217_728;
+    /// <summary>Bytes that RabbitMQ 3.10 accepts by default, and more than the server advises. Version 4 accepts fewer.</summary>
+    private const int HighLimit = 134_217_728;
+
+    private const string EnoughMemory = "2147483648";
 
     [Fact]
     public async Task What_the_broker_refuses_or_accepts_fires_and_ends()
     {
         await using var stage = await OnCallStage.BeginAsync();
+        await Servers.RabbitMqCtlAsync("eval", $"application:set_env(rabbit, max_message_size, {HighLimit}).");
         var address = OnCallStage.FreeAddress();
         var server = stage.Start(address);
         await stage.ScrapeAsync(address);
@@ -31,10 +34,10 @@ public sealed class BrokerAlertJourneys
 
             var alarm = await stage.FiresAsync("DispatcherBrokerAlarm", server);
             Assert.Contains("memory", await alarm.RunAsync("rabbitmqctl status"), StringComparison.OrdinalIgnoreCase);
-            await alarm.RunAsync("rabbitmqctl list_queues name messages", ("", "-p"), ("", stage.Journey.Name));
+            await alarm.RunAsync("rabbitmqctl list_queues -p VHOST name messages", ("VHOST", stage.Journey.Name));
             var outbox = await stage.FiresAsync("DispatcherOutboxOld", server);
             await outbox.RunAsync("dispatcher status");
-            await alarm.RunAsync("rabbitmqctl set_vm_memory_high_watermark 0.6");
+            await alarm.RunAsync("rabbitmqctl set_vm_memory_high_watermark absolute BYTES", ("BYTES", EnoughMemory));
 
             var large = await stage.FiresAsync("DispatcherBrokerAcceptsLargeMessages", server);
             Assert.Contains("max_message_size", await large.RunAsync("dispatcher status"), StringComparison.Ordinal);
@@ -48,7 +51,7 @@ public sealed class BrokerAlertJourneys
         finally
         {
             await Servers.RabbitMqCtlAsync("set_vm_memory_high_watermark", "0.4");
-            await Servers.RabbitMqCtlAsync("eval", $"application:set_env(rabbit, max_message_size, {DefaultLimit}).");
+            await Servers.RabbitMqCtlAsync("eval", $"application:set_env(rabbit, max_message_size, {HighLimit}).");
         }
     }
 }

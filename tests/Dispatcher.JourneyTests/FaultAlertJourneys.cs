@@ -36,7 +36,7 @@ public sealed class FaultAlertJourneys
         var server = stage.Start(address, new UriBuilder(broker) { Port = gate.Port }.Uri);
         await stage.ScrapeAsync(address);
         await server.ReadyAsync();
-        await journey.CountingWorkerAsync(server);
+        var worker = await journey.CountingWorkerAsync(server);
         var billing = await journey.ProducerAsync();
 
         // Until a first attempt has ended, the counter of the attempts does not exist, and the first burst would be no increase.
@@ -63,19 +63,14 @@ public sealed class FaultAlertJourneys
             await breaker.RunAsync("dispatcher jobs attempts ID", ("ID", $"{failing[0].JobId}")),
             StringComparison.Ordinal
         );
+        await stage.StillFiresAsync("DispatcherCircuitBreakerOpen");
         await journey.Records.DownstreamAsync(up: true);
         await journey.SettledAsync(failing.Count + 1, seconds: 60);
 
-        await billing.PublishAsync(Enumerable.Range(0, 30).Select(_ => AJob.On("job.test.faulty").With(Fault("terminal"))));
-        var rate = await stage.FiresAsync("DispatcherFaultRateHigh", server);
-        await rate.RunAsync("dispatcher dead-letters list");
-        var letter = (await server.DeadLettersAsync())[0];
-        await rate.RunAsync("dispatcher jobs attempts ID", ("ID", letter.GetProperty("job_id").GetString()!));
-        await rate.RunAsync("dispatcher keys revoke KEY_ID", ("KEY_ID", await KeyIdAsync(server, "worker-alone")));
-
+        var rate = await FailingWorkerIsIsolatedAsync(stage, server, billing, worker);
         await stage.IsOverAsync("DispatcherOutboxParked", parked);
         await stage.IsOverAsync("DispatcherCircuitBreakerOpen", breaker);
-        await UnreceivableIsStoppedAsync(stage, server, billing);
+        await UnreceivableIsStoppedAsync(stage, server);
         await SlowIntakeIsEndedAsync(stage, server);
         await stage.IsOverAsync("DispatcherFaultRateHigh", rate);
         await stage.EndsQuietAsync(Alerts);
@@ -102,17 +97,51 @@ public sealed class FaultAlertJourneys
         );
     }
 
-    /// <summary>A network between broker and server damages each first delivery of a producer. The producer is stopped.</summary>
-    private static async Task UnreceivableIsStoppedAsync(OnCallStage stage, DispatcherServer server, Producer billing)
+    /// <summary>Jobs fail on a worker until its key is revoked. Another one takes its place.</summary>
+    private static async Task<OnCall> FailingWorkerIsIsolatedAsync(
+        OnCallStage stage,
+        DispatcherServer server,
+        Producer billing,
+        RunningProgram worker
+    )
     {
         using var stop = CancellationTokenSource.CreateLinkedTokenSource(Now);
-        var publishing = PublishUntilAsync(billing, stop.Token);
+        var failing = PublishUntilAsync(billing, () => AJob.On("job.test.faulty").With(Fault("terminal")), count: 10, stop.Token);
+        var rate = await stage.FiresAsync("DispatcherFaultRateHigh", server);
+        await rate.RunAsync("dispatcher dead-letters list");
+        var letter = (await server.DeadLettersAsync())[0].GetProperty("job_id").GetString()!;
+        Assert.Contains("hosted/", await rate.RunAsync("dispatcher jobs attempts ID", ("ID", letter)), StringComparison.Ordinal);
+        await stage.StillFiresAsync("DispatcherFaultRateHigh");
+        await rate.RunAsync("dispatcher keys revoke KEY_ID", ("KEY_ID", await KeyIdAsync(server, "worker-test")));
+        await stop.CancelAsync();
+        await failing.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+
+        await worker.StopAsync();
+        stage.Journey.Keys.Remove("worker-test");
+        await stage.Journey.CountingWorkerAsync(server);
+        return rate;
+    }
+
+    /// <summary>
+    /// A network between broker and server damages each first delivery of a producer. The producer goes on publishing until the alert is
+    /// over, so that only the commands can end it. The user is of this journey alone, because its connections are closed.
+    /// </summary>
+    private static async Task UnreceivableIsStoppedAsync(OnCallStage stage, DispatcherServer server)
+    {
+        var (vhost, user) = (stage.Journey.Name, stage.Journey.Name + "-producer");
+        await stage.Journey.MakeProducerAsync(user);
+        var producer = await stage.Journey.ProducerAsync(user);
+        using var stop = CancellationTokenSource.CreateLinkedTokenSource(Now);
+        var publishing = PublishUntilAsync(producer, () => AJob.On("job.test.brisk"), count: 1, stop.Token);
 
         var unreceivable = await stage.FiresAsync("DispatcherMessagesUnreceivable", server);
-        await unreceivable.RunAsync("rabbitmqctl clear_permissions -p / <user>", (" / ", $" {stage.Journey.Name} "), ("<user>", "billing"));
+        await stage.StillFiresAsync("DispatcherMessagesUnreceivable");
+        await unreceivable.RunAsync("rabbitmqctl clear_permissions -p / <user>", (" / ", $" {vhost} "), ("<user>", user));
+        await unreceivable.RunAsync("rabbitmqctl close_all_user_connections <user> \"isolated\"", ("<user>", user));
+        await stage.IsOverAsync("DispatcherMessagesUnreceivable", unreceivable);
         await stop.CancelAsync();
         await publishing.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
-        await stage.IsOverAsync("DispatcherMessagesUnreceivable", unreceivable);
+        await Servers.DropUserAsync(user);
     }
 
     /// <summary>A report takes a lock of the timeline again and again.</summary>
@@ -126,6 +155,7 @@ public sealed class FaultAlertJourneys
         var slow = await stage.FiresAsync("DispatcherIntakeSlow", server);
         var activity = await slow.RunAsync("select pid, state, xact_start, query from pg_stat_activity order by xact_start");
         var process = activity.Split('\n').Single(line => line.Contains("pg_sleep(1.6)", StringComparison.Ordinal)).Split(" | ")[0];
+        await stage.StillFiresAsync("DispatcherIntakeSlow");
         await slow.RunAsync("select pg_terminate_backend(PID)", ("PID", process));
         await Assert.ThrowsAnyAsync<NpgsqlException>(() => report);
         await stage.IsOverAsync("DispatcherIntakeSlow", slow);
@@ -158,25 +188,22 @@ public sealed class FaultAlertJourneys
         }
     }
 
-    private static async Task PublishUntilAsync(Producer producer, CancellationToken stop)
+    private static async Task PublishUntilAsync(Producer producer, Func<AJob> next, int count, CancellationToken stop)
     {
         while (!stop.IsCancellationRequested)
         {
-            await producer.PublishAsync(AJob.On("job.test.brisk")).WaitAsync(stop);
+            await producer.PublishAsync(Enumerable.Range(0, count).Select(_ => next())).WaitAsync(stop);
             await Task.Delay(TimeSpan.FromMilliseconds(500), stop);
         }
     }
 
-    private static async Task<string> KeyIdAsync(DispatcherServer server, string subject)
-    {
-        await server.MakeKeyAsync(subject, "worker:test");
-        return (await server.SendAsync(HttpMethod.Get, "/api/keys"))
+    private static async Task<string> KeyIdAsync(DispatcherServer server, string subject) =>
+        (await server.SendAsync(HttpMethod.Get, "/api/keys"))
             .Body.GetProperty("items")
             .EnumerateArray()
             .Single(key => key.GetProperty("subject").GetString() == subject)
             .GetProperty("key_id")
             .GetString()!;
-    }
 
     private static JsonObject Fault(string fault) => new() { ["fault"] = fault };
 }

@@ -1,4 +1,5 @@
 using System.Net;
+using System.Text.Json;
 using Dispatcher.Contracts;
 using Dispatcher.JourneyTests.Staging;
 using Npgsql;
@@ -78,11 +79,15 @@ public sealed class ServerAlertJourneys
         await broken.RunAsync("dispatcher policy test ./policies", ("./policies", folder));
         await server.ReadyAsync();
         await bundle.RunAsync("dispatcher policy activate HASH", ("HASH", await stage.Records.ActiveBundleAsync()));
-        Assert.Equal(HttpStatusCode.OK, (await server.UnpinAsync()).Status);
+        await bundle.RunAsync("dispatcher policy unpin");
+        Assert.False((await server.PoliciesAsync()).GetProperty("in_force").GetProperty("pinned").GetBoolean());
         await stage.IsOverAsync("DispatcherNoBundle", bundle);
         await stage.IsOverAsync("DispatcherPolicyFolderBroken", broken);
         await stage.IsOverAsync("DispatcherNoServerReady", none);
-        Assert.Equal(0, (await CommandLineRun.OfAsync(none.Environment, "status")).Code);
+
+        // The clock of the second server is off, so the status has a problem all the same.
+        var (_, status) = await CommandLineRun.OfAsync(none.Environment, "status", "--json");
+        Assert.True(JsonDocument.Parse(status).RootElement.GetProperty("ready").GetBoolean(), status);
     }
 
     private static async Task ClockIsRepairedAsync(OnCallStage stage, ServerProcess server)
@@ -147,6 +152,11 @@ public sealed class ServerAlertJourneys
             async () => (await topology.RunAsync("dispatcher status")).Contains("dispatcher.work", StringComparison.Ordinal),
             () => "the status names the exchange\n" + server.Log,
             TimeSpan.FromSeconds(30)
+        );
+        Assert.Contains(
+            "All queues have the arguments",
+            await topology.RunAsync("dispatcher queues migrate --dry-run"),
+            StringComparison.Ordinal
         );
         await journey.ChangeBrokerAsync(channel => channel.ExchangeDeleteAsync(Exchanges.Work, cancellationToken: Now));
         await stage.IsOverAsync("DispatcherTopologyWrong", topology);

@@ -14,24 +14,26 @@ namespace Dispatcher.Api;
 /// <param name="Id">The id.</param>
 /// <param name="Topic">The topic of the incident. Null: every topic of the pools.</param>
 /// <param name="PoolNames">The pools of the incident. Empty: none is known.</param>
-/// <param name="Since">When it began, at most a day ago: the freeze, the submission of the job, or the dead letter of no job.</param>
+/// <param name="Began">The freeze, the submission of the job, or the dead letter of no job.</param>
+/// <param name="CountedSince">From when jobs and dead letters are counted: the beginning, or a day before the figures.</param>
 /// <param name="At">The database's time of the figures.</param>
 internal sealed record IncidentView(
     string Kind,
     Guid Id,
     string? Topic,
     IReadOnlyList<string> PoolNames,
-    DateTimeOffset Since,
+    DateTimeOffset Began,
+    DateTimeOffset CountedSince,
     DateTimeOffset At
 )
 {
-    /// <summary>False: there were more jobs or dead letters since the beginning than are read; the newest ones are counted.</summary>
+    /// <summary>False: there were more jobs or dead letters of the incident than are read; the newest ones are counted.</summary>
     public required bool IsComplete { get; init; }
 
-    /// <summary>The jobs submitted since the beginning, by their state now.</summary>
+    /// <summary>The jobs submitted since <see cref="CountedSince"/>, by their state now.</summary>
     public required IReadOnlyDictionary<string, int> Jobs { get; init; }
 
-    /// <summary>The dead letters since the beginning, by the class of their fault.</summary>
+    /// <summary>The dead letters since <see cref="CountedSince"/>, by the class of their fault.</summary>
     public required IReadOnlyDictionary<string, int> DeadLetters { get; init; }
 
     /// <summary>Of the dead letters, and of the topics of the jobs.</summary>
@@ -43,7 +45,7 @@ internal sealed record IncidentView(
     /// <summary>Hash of the bundle in force. Null: none is.</summary>
     public string? PolicyHash { get; init; }
 
-    /// <summary>Whether it came into force since the beginning.</summary>
+    /// <summary>Whether it came into force since the incident began.</summary>
     public bool PolicyChanged { get; init; }
 
     /// <summary>When the first waiting job of the pools became ready. Null: none waits.</summary>
@@ -60,7 +62,8 @@ internal sealed record IncidentView(
 }
 
 /// <summary>
-/// Reads what an incident affects. Rows are read from the indexes of their times, of at most a day and at most <see cref="MaxRows"/>.
+/// Reads what an incident affects, and at most <see cref="MaxRows"/> rows of it. Rows are found by the indexes of their times, of at most a
+/// day.
 /// </summary>
 internal sealed class IncidentFigures(IStore store, IDbContextFactory<DispatcherDb> database, CurrentBundle current, int maxRows = 10_000)
 {
@@ -80,22 +83,22 @@ internal sealed class IncidentFigures(IStore store, IDbContextFactory<Dispatcher
             return null;
         }
 
-        var scope = found with { Since = Math.Max(found.Since, now - MaxAge) };
+        var scope = found with { CountedSince = Math.Max(found.Began, now - MaxAge) };
         var jobs = await JobsAsync(db, scope, cancellationToken);
         var letters = await LettersAsync(db, scope, cancellationToken);
         var freezes = await db.Freezes.Where(Freeze.IsInForce(now)).OrderBy(freeze => freeze.Since).ToListAsync(cancellationToken);
         var bundle = await db.ActiveBundle.SingleOrDefaultAsync(cancellationToken);
-        return new IncidentView(scope.Kind, id, scope.Topic, scope.Pools, Timestamps.At(scope.Since), Timestamps.At(now))
+        var (began, countedSince) = (Timestamps.At(scope.Began), Timestamps.At(scope.CountedSince));
+        return new IncidentView(scope.Kind, id, scope.Topic, scope.Pools, began, countedSince, Timestamps.At(now))
         {
             IsComplete = jobs.Count < MaxRows && letters.Count < MaxRows,
-            Jobs = Counted(jobs.Where(job => scope.Has(job.Topic, job.Pool)).Select(job => WireNames.Of(job.State))),
-            DeadLetters = Counted(letters.Where(letter => scope.Has(letter.Topic, PoolOf(letter.Topic))).Select(letter => letter.Class)),
+            Jobs = Counted(jobs.Select(job => WireNames.Of(job.State))),
+            DeadLetters = Counted(letters.Select(letter => letter.Class)),
             Owners =
             [
                 .. letters
-                    .Where(letter => scope.Has(letter.Topic, PoolOf(letter.Topic)))
                     .Select(letter => letter.Owner)
-                    .Concat(jobs.Where(job => scope.Has(job.Topic, job.Pool)).Select(job => OwnerOf(job.Topic)))
+                    .Concat(jobs.Select(job => OwnerOf(job.Topic)))
                     .Append(OwnerOf(scope.Topic))
                     .OfType<string>()
                     .Distinct()
@@ -103,7 +106,7 @@ internal sealed class IncidentFigures(IStore store, IDbContextFactory<Dispatcher
             ],
             Freezes = [.. freezes.Where(scope.IsStoppedBy).Select(FreezeView.Of)],
             PolicyHash = bundle?.Hash,
-            PolicyChanged = bundle?.ActivatedAt >= scope.Since,
+            PolicyChanged = bundle?.ActivatedAt >= scope.Began,
         };
     }
 
@@ -166,7 +169,8 @@ internal sealed class IncidentFigures(IStore store, IDbContextFactory<Dispatcher
         [
             .. (
                 await db
-                    .Jobs.Where(job => job.CreatedAt >= scope.Since)
+                    .Jobs.Where(job => job.CreatedAt >= scope.CountedSince)
+                    .Where(job => (scope.Topic == null || job.Topic == scope.Topic) && (scope.Pool == null || job.Pool == scope.Pool))
                     .OrderByDescending(job => job.CreatedAt)
                     .Take(MaxRows)
                     .Select(job => new
@@ -183,11 +187,17 @@ internal sealed class IncidentFigures(IStore store, IDbContextFactory<Dispatcher
         DispatcherDb db,
         Scope scope,
         CancellationToken cancellationToken
-    ) =>
+    )
+    {
+        // A dead letter names no pool.
+        var topics = TopicsOf(scope.Pool);
+        return
         [
             .. (
                 await db
-                    .DeadLetters.Where(letter => letter.At >= scope.Since)
+                    .DeadLetters.Where(letter => letter.At >= scope.CountedSince)
+                    .Where(letter => scope.Topic == null || letter.Topic == scope.Topic)
+                    .Where(letter => scope.Pool == null || topics.Contains(letter.Topic))
                     .OrderByDescending(letter => letter.At)
                     .Take(MaxRows)
                     .Select(letter => new
@@ -199,6 +209,10 @@ internal sealed class IncidentFigures(IStore store, IDbContextFactory<Dispatcher
                     .ToListAsync(cancellationToken)
             ).Select(letter => (letter.Topic, letter.FaultClass, letter.Owner)),
         ];
+    }
+
+    private List<string> TopicsOf(string? pool) =>
+        [.. current.InForce.Bundle?.JobClasses.Where(one => one.Value.Pool == pool).Select(one => one.Key) ?? []];
 
     private string? PoolOf(string? topic) => topic is not null ? current.InForce.Bundle?.JobClasses.GetValueOrDefault(topic)?.Pool : null;
 
@@ -213,11 +227,11 @@ internal sealed class IncidentFigures(IStore store, IDbContextFactory<Dispatcher
             .ToDictionary(group => group.Key, group => group.Count());
 
     /// <summary>What an incident affects. A null topic or pool does not limit it.</summary>
-    private sealed record Scope(string Kind, string? Topic, IReadOnlyList<string> Pools, long Since)
+    private sealed record Scope(string Kind, string? Topic, IReadOnlyList<string> Pools, long Began)
     {
         public string? Pool { get; init; }
 
-        public bool Has(string topic, string? pool) => (Topic is null || Topic == topic) && (Pool is null || Pool == pool);
+        public long CountedSince { get; init; } = Began;
 
         public bool IsStoppedBy(Freeze freeze) =>
             freeze.Kind switch

@@ -36,8 +36,8 @@ internal sealed partial class BrokerLimit(
 
     private static readonly string Advice =
         $"The broker accepts messages of more than {Advised} bytes. "
-        + $"Set max_message_size = {Recommended} in rabbitmq.conf, "
-        + $"or on a running node: rabbitmqctl eval 'application:set_env(rabbit, max_message_size, {Recommended}).'";
+        + $"Set max_message_size = {Recommended} in rabbitmq.conf, and restart the nodes one by one. "
+        + $"A running node of version 3 also takes: rabbitmqctl eval 'application:set_env(rabbit, max_message_size, {Recommended}).'";
 
     /// <summary>A round compares two references while the connection is the same.</summary>
     private static readonly TimeSpan Period = TimeSpan.FromSeconds(1);

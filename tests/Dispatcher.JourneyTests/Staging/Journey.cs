@@ -23,7 +23,6 @@ internal sealed class Journey : IAsyncDisposable
     private readonly List<DispatcherServer> _servers = [];
     private readonly List<RunningProgram> _workers = [];
     private readonly List<Producer> _producers = [];
-    private readonly Dictionary<string, string> _keys = [];
     private bool _areBound;
 
     private Journey(string name, bool migrated)
@@ -170,8 +169,10 @@ internal sealed class Journey : IAsyncDisposable
     }
 
     /// <summary>The key of a subject, made once.</summary>
+    public Dictionary<string, string> Keys { get; } = [];
+
     public async Task<string> KeyAsync(DispatcherServer dispatcher, string subject, string role) =>
-        _keys.TryGetValue(subject, out var key) ? key : _keys[subject] = await dispatcher.MakeKeyAsync(subject, role);
+        Keys.TryGetValue(subject, out var key) ? key : Keys[subject] = await dispatcher.MakeKeyAsync(subject, role);
 
     /// <summary>Stops and disposes the worker with the journey.</summary>
     public T WithWorker<T>(T worker)

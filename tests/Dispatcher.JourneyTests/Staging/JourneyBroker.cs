@@ -14,18 +14,20 @@ internal static class JourneyBroker
         await Task.WhenAll([
             Servers.MakeUserAsync(journey.Name, "dispatcher", ".*", ".*", ".*"),
             BrokerRoles.MakeUserAsync(journey.Name, Journey.ServerUser, IdentityKind.Server),
-            .. Journey.Producers.Select(producer =>
-                Servers.MakeUserAsync(
-                    journey.Name,
-                    producer,
-                    $@"^(reply\.)?{producer}\..*",
-                    $@"^(dispatcher\.jobs|(reply\.)?{producer}\..*)$",
-                    $@"^(dispatcher\.events|dispatcher\.dead-letter|(reply\.)?{producer}\..*)$"
-                )
-            ),
+            .. Journey.Producers.Select(journey.MakeProducerAsync),
             .. Pools.Select(pool => BrokerRoles.MakeUserAsync(journey.Name, "worker-" + pool, IdentityKind.Worker, pool)),
         ]);
     }
+
+    /// <summary>Makes a broker user that may submit jobs, and read events and dead letters.</summary>
+    public static Task MakeProducerAsync(this Journey journey, string user) =>
+        Servers.MakeUserAsync(
+            journey.Name,
+            user,
+            $@"^(reply\.)?{user}\..*",
+            $@"^(dispatcher\.jobs|(reply\.)?{user}\..*)$",
+            $@"^(dispatcher\.events|dispatcher\.dead-letter|(reply\.)?{user}\..*)$"
+        );
 
     /// <summary>The connections of the one running dispatcher: its own and those of its two buses.</summary>
     public static async Task<IReadOnlyList<string>> ServerConnectionsAsync(this Journey journey)

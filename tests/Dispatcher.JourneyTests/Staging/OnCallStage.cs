@@ -39,29 +39,30 @@ internal sealed class OnCallStage : IAsyncDisposable
         _prometheus = await Prometheus.StartAsync(Path.Combine(Journey.Folder, "prometheus"), servers);
 
     /// <summary>Waits until an alert fires, and follows the entry that it names.</summary>
-    public async Task<OnCall> FiresAsync(string alert, DispatcherServer server)
+    /// <param name="alert">Its name.</param>
+    /// <param name="server">That the commands call.</param>
+    /// <param name="orHasFired">An alert of a change ends by itself: it may have fired earlier in this stage.</param>
+    public async Task<OnCall> FiresAsync(string alert, DispatcherServer server, bool orHasFired = false)
     {
-        FiringAlert? firing = null;
         await Eventually.IsAsync(
-            async () => (firing = (await _prometheus!.FiringAsync()).FirstOrDefault(one => one.Name == alert)) is not null,
+            async () => await IsFiringAsync(alert) || (orHasFired && await _prometheus!.HasFiredAsync(alert)),
             () => $"{alert} fires\n{State()}",
             TimeSpan.FromSeconds(40)
         );
         _followed.Add(alert);
-        var heading = Runbook.Heading(firing!.Runbook);
-        Assert.Equal(alert, heading);
-        return new OnCall(Journey, server, heading);
+        Assert.Equal(alert, Runbook.Heading(await _prometheus!.RunbookAsync(alert)));
+        return new OnCall(Journey, server, alert);
     }
+
+    /// <summary>The alert fires as long as its cause goes on: before the command that ends the cause.</summary>
+    public async Task StillFiresAsync(string alert) =>
+        await Eventually.IsAsync(() => IsFiringAsync(alert), () => $"{alert} still fires\n{State()}", TimeSpan.FromSeconds(15));
 
     /// <summary>Each command of the entry has been run, and the alert no longer fires.</summary>
     public async Task IsOverAsync(string alert, OnCall onCall)
     {
         onCall.HasRunAll();
-        await Eventually.IsAsync(
-            async () => (await _prometheus!.FiringAsync()).All(one => one.Name != alert),
-            () => $"{alert} is over\n{State()}",
-            TimeSpan.FromSeconds(40)
-        );
+        await Eventually.IsAsync(async () => !await IsFiringAsync(alert), () => $"{alert} is over\n{State()}", TimeSpan.FromSeconds(40));
     }
 
     /// <summary>No alert fires, and each of these has fired.</summary>
@@ -81,6 +82,8 @@ internal sealed class OnCallStage : IAsyncDisposable
         await Task.WhenAll(_servers.Select(server => server.DisposeAsync().AsTask()));
         await Journey.DisposeAsync();
     }
+
+    private async Task<bool> IsFiringAsync(string alert) => (await _prometheus!.FiringAsync()).Any(one => one.Name == alert);
 
     private string State() =>
         $"firing: {string.Join('\n', _prometheus!.FiringAsync().GetAwaiter().GetResult().Select(one => one.Labels))}\n"

@@ -4,9 +4,8 @@ namespace Dispatcher.JourneyTests.Staging;
 
 /// <summary>An alert that Prometheus reports.</summary>
 /// <param name="Name">Its name.</param>
-/// <param name="Runbook">Its annotation with the entry of the runbook.</param>
 /// <param name="Labels">All labels, as JSON.</param>
-internal sealed record FiringAlert(string Name, string Runbook, string Labels);
+internal sealed record FiringAlert(string Name, string Labels);
 
 /// <summary>
 /// A real Prometheus that scrapes servers each second and evaluates the shipped rules with the times of <see cref="ShortAlerts"/>. A test
@@ -78,10 +77,32 @@ internal sealed class Prometheus : IAsyncDisposable
                 .Where(alert => alert.GetProperty("state").GetString() == "firing")
                 .Select(alert => new FiringAlert(
                     alert.GetProperty("labels").GetProperty("alertname").GetString()!,
-                    alert.GetProperty("annotations").GetProperty("runbook").GetString()!,
                     alert.GetProperty("labels").GetRawText()
                 )),
         ];
+    }
+
+    /// <summary>Whether the alert fires or has fired since the start.</summary>
+    public async Task<bool> HasFiredAsync(string alert)
+    {
+        var query = $"max_over_time(ALERTS{{alertname=\"{alert}\",alertstate=\"firing\"}}[10m])";
+        var answer = await _client.GetFromJsonAsync<JsonElement>("/api/v1/query?query=" + Uri.EscapeDataString(query), Now);
+        return answer.GetProperty("data").GetProperty("result").GetArrayLength() > 0;
+    }
+
+    /// <summary>The annotation of a rule with the entry of the runbook.</summary>
+    public async Task<string> RunbookAsync(string alert)
+    {
+        var answer = await _client.GetFromJsonAsync<JsonElement>("/api/v1/rules?type=alert", Now);
+        return answer
+            .GetProperty("data")
+            .GetProperty("groups")
+            .EnumerateArray()
+            .SelectMany(group => group.GetProperty("rules").EnumerateArray())
+            .Single(rule => rule.GetProperty("name").GetString() == alert)
+            .GetProperty("annotations")
+            .GetProperty("runbook")
+            .GetString()!;
     }
 
     public async ValueTask DisposeAsync()

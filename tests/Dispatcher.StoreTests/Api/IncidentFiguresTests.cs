@@ -30,7 +30,7 @@ public abstract class IncidentFiguresTests(StoreKind kind) : StoreTest(kind)
 
         var seen = await FiguresAsync(first.JobId);
 
-        Assert.Equal(("job", Topic, first.CreatedAt), (seen.Kind, seen.Topic, Base.Timestamps.Micros(seen.Since)));
+        Assert.Equal(("job", Topic, first.CreatedAt), (seen.Kind, seen.Topic, Base.Timestamps.Micros(seen.Began)));
         Assert.Equal(
             new Dictionary<string, int>
             {
@@ -75,9 +75,10 @@ public abstract class IncidentFiguresTests(StoreKind kind) : StoreTest(kind)
         await Database.ExecuteAsync("update jobs set created_at = created_at - 864000000000");
         var old = await FiguresAsync(letter);
 
-        Assert.Equal(("dead_letter", running.CreatedAt), (seen.Kind, Base.Timestamps.Micros(seen.Since)));
+        Assert.Equal(("dead_letter", running.CreatedAt), (seen.Kind, Base.Timestamps.Micros(seen.Began)));
         Assert.Equal(1, seen.Jobs["accepted"]);
-        Assert.Equal((TimeSpan.FromDays(1), 0, 1), (old.At - old.Since, old.Jobs.Count, old.DeadLetters["terminal"]));
+        Assert.Equal((seen.Began - TimeSpan.FromDays(10), seen.Began), (old.Began, seen.CountedSince));
+        Assert.Equal((TimeSpan.FromDays(1), 0, 1), (old.At - old.CountedSince, old.Jobs.Count, old.DeadLetters["terminal"]));
     }
 
     [Fact]
@@ -89,6 +90,24 @@ public abstract class IncidentFiguresTests(StoreKind kind) : StoreTest(kind)
         var seen = await Figures(maxRows: 2).ReadAsync(first.JobId, Stop);
 
         Assert.False(seen!.IsComplete);
+    }
+
+    [Fact]
+    public async Task Rows_of_other_topics_and_pools_do_not_use_up_the_limit()
+    {
+        var pool = await FreezeAsync(FreezeKinds.Pool, "shell");
+        var running = await RunningAsync();
+        await DeadAsync(running, "terminal");
+        for (var i = 0; i < 3; i++)
+        {
+            await StoredAsync(AJob.New() with { Topic = OtherTopic, Pool = "repo" });
+        }
+
+        var ofTopic = await Figures(maxRows: 2).ReadAsync(running.JobId, Stop);
+        var ofPool = await Figures(maxRows: 2).ReadAsync(pool.FreezeId, Stop);
+
+        Assert.Equal((true, 1), (ofTopic!.IsComplete, ofTopic.Jobs["dead_lettered"]));
+        Assert.Equal((true, 1), (ofPool!.IsComplete, ofPool.Jobs["dead_lettered"]));
     }
 
     [Fact]

@@ -6,7 +6,7 @@ public sealed class IncidentTests
 
     private const string Incident = """
         {"kind":"freeze","id":"0198c5a2-7c1e-7b54-9d1a-3f2b8c6d4e10","topic":"job.exec.shell","pool_names":["shell"],
-        "since":"2026-01-01T10:00:00.123Z","at":"2026-01-01T10:20:00+00:00","is_complete":true,
+        "began":"2026-01-01T10:00:00.123Z","counted_since":"2026-01-01T10:00:00.123Z","at":"2026-01-01T10:20:00+00:00","is_complete":true,
         "jobs":{"accepted":12,"retrying":3,"held":1,"running":2,"succeeded":40,"dead_lettered":5,"expired":1},
         "dead_letters":{"in_doubt":2,"terminal":3},"owners":["platform","testers"],
         "freezes":[{"freeze_id":"0198c5a2-7c1e-7b54-9d1a-3f2b8c6d4e10","target":"topic","name":"job.exec.shell",
@@ -16,8 +16,9 @@ public sealed class IncidentTests
         """;
 
     private const string Empty = """
-        {"kind":"job","topic":null,"pool_names":[],"since":"2026-01-01T10:00:00Z","at":"2026-01-01T10:20:00Z","is_complete":false,
-        "jobs":{},"dead_letters":{},"owners":[],"freezes":[],"policy_hash":null,"policy_changed":false,"oldest_ready":null,"pools":{} }
+        {"kind":"job","topic":null,"pool_names":[],"began":"2025-12-25T10:00:00Z","counted_since":"2025-12-31T10:20:00Z",
+        "at":"2026-01-01T10:20:00Z","is_complete":false,"jobs":{},"dead_letters":{"terminal":10000},"owners":[],"freezes":[],
+        "policy_hash":null,"policy_changed":false,"oldest_ready":null,"pools":{} }
         """;
 
     [Fact]

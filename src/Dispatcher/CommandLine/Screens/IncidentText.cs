@@ -23,9 +23,9 @@ internal static class IncidentText
         $"""
             === First notice, now, to the owners and the producers
             To: {To(incident)}
-            Since {Time(incident, "since")}, Dispatcher has a problem with {Scope(incident)}.
+            Since {Time(incident, "began")}, Dispatcher has a problem with {Scope(incident)}.
             {Figures(incident)}
-            Jobs that wait are kept and run later; do not submit them again. Dead letters do not run again by themselves.
+            {Waiting(incident)} Dead letters do not run again by themselves.
             Cause: <cause, or "unknown">
             Next update: <next update at>
 
@@ -39,7 +39,7 @@ internal static class IncidentText
 
             === All clear, when the alert is over and fewer jobs wait
             To: {To(incident)}
-            The problem with {Scope(incident)} is over since <over since>. It began at {Time(incident, "since")}.
+            The problem with {Scope(incident)} is over since <over since>. It began at {Time(incident, "began")}.
             {Figures(incident)}
             Cause: <cause>
             Owners decide on their dead letters. Of a dead letter of class in_doubt, find out first what the attempt did.
@@ -75,8 +75,8 @@ internal static class IncidentText
             .Where(group => group.Count > 0)
             .Select(group => $"{group.Count} {group.Words}")
             .ToList();
-        var newest = incident.Value("is_complete").ValueKind == JsonValueKind.False ? ", at least" : "";
-        return counts.Count == 0 ? "Jobs submitted since then: none." : $"Jobs submitted since then{newest}: {string.Join(", ", counts)}.";
+        var none = IsCut(incident) ? "not known" : "none";
+        return $"Jobs submitted {Counted(incident)}: {(counts.Count == 0 ? none : AtLeast(incident) + string.Join(", ", counts))}.";
     }
 
     private static string Oldest(JsonElement incident) =>
@@ -84,8 +84,22 @@ internal static class IncidentText
 
     private static string DeadLetters(JsonElement incident) =>
         incident.Value("dead_letters") is { ValueKind: JsonValueKind.Object } letters && letters.EnumerateObject().Any()
-            ? $"Dead letters since then: {string.Join(", ", letters.EnumerateObject().Select(one => $"{one.Value} {one.Name}"))}."
+            ? $"Dead letters {Counted(incident)}: {AtLeast(incident)}"
+                + $"{string.Join(", ", letters.EnumerateObject().Select(one => $"{one.Value} {one.Name}"))}."
             : "";
+
+    /// <summary>Without a bundle new jobs are denied, and a denied job is not kept.</summary>
+    private static string Waiting(JsonElement incident) =>
+        incident.Text("policy_hash").Length > 0
+            ? "Jobs that wait are kept and run later, unless their not_after passes; do not submit them again."
+            : "Submit denied jobs again after the all-clear.";
+
+    private static string Counted(JsonElement incident) =>
+        incident.Moment("counted_since") == incident.Moment("began") ? "since then" : "in the last 24 h";
+
+    private static string AtLeast(JsonElement incident) => IsCut(incident) ? "at least " : "";
+
+    private static bool IsCut(JsonElement incident) => incident.Value("is_complete").ValueKind == JsonValueKind.False;
 
     private static string Freezes(JsonElement incident) =>
         string.Join(
