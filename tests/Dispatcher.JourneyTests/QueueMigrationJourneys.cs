@@ -45,13 +45,8 @@ public sealed class QueueMigrationJourneys
             await billing.PublishAsync([Parcel(jobs[^1])]);
             if (step == MovedAside)
             {
-                // It expires in the holding queue, and goes where it would have gone from its own.
-                await billing.PublishAsync([late.Parcel() with { Expiration = "1000" }]);
-                await Eventually.IsAsync(
-                    async () => (await journey.QueueAsync(Intake + ".parked")).Messages == 1,
-                    () => "the expired submission is kept",
-                    TimeSpan.FromSeconds(10)
-                );
+                // It expires at the head of the holding queue, and goes where it would have gone from its own.
+                await billing.PublishAsync([late.Parcel() with { Expiration = "1" }]);
             }
         }
 
@@ -108,7 +103,7 @@ public sealed class QueueMigrationJourneys
         Assert.Equal((0, $"To migrate: {work}.\n"), await MigrateAsync(journey, "--dry-run"));
         Assert.Equal((0u, 1u), await journey.QueueAsync(work));
         using var broker = new BrokerManagement(Servers.ManagementSetting, journey.Name);
-        Assert.Empty(await broker.BindingsAsync(Intake, Now));
+        Assert.DoesNotContain((Exchanges.Jobs, "#"), await broker.BindingsAsync(Intake, Now));
         var (code, output) = await MigrateAsync(journey);
 
         Assert.True(code == 0, output);

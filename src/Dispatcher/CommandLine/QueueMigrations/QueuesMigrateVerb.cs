@@ -119,7 +119,7 @@ internal static class QueuesMigrateVerb
             {
                 throw new ExitException(
                     ExitCode.No,
-                    $"{servers.Count} server(s) are connected to the broker, from {string.Join(", ", servers.Select(s => s.Host).Distinct())}.",
+                    $"{servers.Count} server(s) are connected to the broker, the first from {servers[0].Host}.",
                     "Stop all servers, and repeat the command. Producers may go on."
                 );
             }
