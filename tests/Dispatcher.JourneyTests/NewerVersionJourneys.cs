@@ -16,6 +16,7 @@ public sealed class NewerVersionJourneys
     private const string Outcomes = "dispatcher.server.outcomes";
     private const string User = "dispatcher-original-user-id";
     private const string Since = "dispatcher-original-since";
+    private const string Expires = "dispatcher-original-expires-at";
 
     private static CancellationToken Now => TestContext.Current.CancellationToken;
 
@@ -23,7 +24,7 @@ public sealed class NewerVersionJourneys
     public async Task Submission_of_a_newer_version_waits_for_a_newer_server_and_keeps_its_sender()
     {
         await using var journey = await Journey.BeginAsync();
-        await WaitShortAsync(journey);
+        await journey.WaitShortAsync();
         var dispatcher = await journey.DispatcherAsync();
         var billing = await journey.ProducerAsync();
         var job = AJob.On(Topic);
@@ -57,27 +58,42 @@ public sealed class NewerVersionJourneys
         // A server that knows the format reads the same message: here its body has the known one.
         var old = AJob.On(Topic);
         await ReturnAsync(journey, waiting, job.Body());
-        await ReturnAsync(journey, waiting, newer, since: 0, name: "too old");
+        await ReturnAsync(journey, waiting, newer, new() { [Since] = "0" }, "too old");
+        await ReturnAsync(journey, waiting, newer, new() { [Expires] = "1" }, "expired");
+
+        // Copies that left their path: the server's name must not stand for their sender.
+        await ReturnAsync(journey, waiting, AJob.On(Topic).Body(), [], "lost", Intake);
+        await ReturnAsync(journey, waiting, AJob.On(Topic).Body(), [], "lost", Outcomes);
+        await ReturnAsync(journey, waiting, newer, [], "poison", Intake + ".poison");
         await billing.PublishAsync([old.Parcel() with { Headers = Forged() }]);
         dispatcher = await journey.DispatcherAsync();
         await dispatcher.InStateAsync(job.JobId, "held");
         await dispatcher.InStateAsync(old.JobId, "held");
         await Eventually.IsAsync(
-            () => billing.Decision(job) is not null && billing.RefusalsOf("too old").Count == 1,
-            "both are answered\n" + dispatcher.Log
+            () => billing.Decision(job) is not null && billing.RefusalsOf("too old").Count == 1 && billing.RefusalsOf("expired").Count == 1,
+            "all are answered\n" + dispatcher.Log
+        );
+        await Eventually.IsAsync(
+            async () => await journey.Records.DeadLettersAsync() == 5,
+            () => "all others are refused\n" + dispatcher.Log,
+            TimeSpan.FromSeconds(10)
         );
 
         Assert.Equal("newer_version", billing.RefusalsOf("too old")[0].Errors[0].Code);
+        Assert.Equal("newer_version", billing.RefusalsOf("expired")[0].Errors[0].Code);
+        Assert.Equal(3, dispatcher.Log.Split("Refused a message of billing from dispatcher.server.intake with a newer format").Length);
+        Assert.Equal(2, await journey.Records.CountAsync("select count(*) from jobs"));
         Assert.Equal(2, await journey.Records.CountAsync("select count(*) from jobs where principal = 'billing'"));
-        Assert.Equal(1, await journey.Records.CountAsync("select count(*) from dead_letters where principal = 'billing'"));
-        await journey.EndsWellAsync(expectedDeadLetters: 1);
+        Assert.Equal(2, await journey.Records.CountAsync("select count(*) from dead_letters where principal = 'billing'"));
+        Assert.Equal(0, await journey.Records.CountAsync("select count(*) from dead_letters where principal = 'server'"));
+        await journey.EndsWellAsync(expectedDeadLetters: 5);
     }
 
     [Fact]
     public async Task Run_waits_while_its_outcome_of_a_newer_version_waits()
     {
         await using var journey = await Journey.BeginAsync();
-        await WaitShortAsync(journey);
+        await journey.WaitShortAsync();
         var dispatcher = await journey.DispatcherAsync();
         var worker = await WireWorker.BeginAsync(journey, dispatcher);
         var billing = await journey.ProducerAsync();
@@ -86,6 +102,8 @@ public sealed class NewerVersionJourneys
         var (work, claim) = await worker.ClaimAsync();
         var outcome = JsonSerializer.Serialize(WireWorker.Succeeded(work, claim), WireJson.Default.OutcomeBatch);
 
+        // Without the delay queue the message is held, and counts as no delivery. The server declares the queue again.
+        await journey.ChangeBrokerAsync(channel => channel.QueueDeleteAsync(Outcomes + ".newer", cancellationToken: Now));
         await worker.SendAsync(outcome.Replace("\"v\":1,", "\"v\":2,\"future\":1,", StringComparison.Ordinal));
 
         // The worker sends no heartbeat: only the waiting outcome keeps the lease. The lease lasts three heartbeats.
@@ -96,26 +114,21 @@ public sealed class NewerVersionJourneys
             TimeSpan.FromSeconds(10)
         );
         Assert.Equal("running", await dispatcher.StateAsync(job.JobId));
+        await Eventually.IsAsync(
+            () =>
+                dispatcher.Log.Contains(
+                    "A message of worker-test from dispatcher.server.outcomes has a newer format",
+                    StringComparison.Ordinal
+                ),
+            "the outcome waits\n" + dispatcher.Log
+        );
+        Assert.Contains("did not confirm a copy for dispatcher.server.outcomes.newer", dispatcher.Log, StringComparison.Ordinal);
         await worker.SendAsync(outcome);
         await dispatcher.InStateAsync(job.JobId, "succeeded");
         Assert.Equal(0, await journey.Records.DeadLettersAsync());
-        Assert.Contains(
-            "A message of worker-test from dispatcher.server.outcomes has a newer format",
-            dispatcher.Log,
-            StringComparison.Ordinal
-        );
         Assert.Equal(0, await dispatcher.StopAsync());
         Assert.Equal("worker-test", Header(await TakeAsync(journey, Outcomes + ".parked"), User));
     }
-
-    /// <summary>The broker keeps such a message for 200 ms only.</summary>
-    private static Task WaitShortAsync(Journey journey) =>
-        Servers.SetPolicyAsync(
-            journey.Name,
-            "short",
-            @"^dispatcher\.server\..*\.newer$",
-            new Dictionary<string, object> { ["message-ttl"] = 200 }
-        );
 
     /// <summary>What a client writes who wants to be another.</summary>
     private static Dictionary<string, object?> Forged() =>
@@ -141,7 +154,14 @@ public sealed class NewerVersionJourneys
         return taken!;
     }
 
-    private static async Task ReturnAsync(Journey journey, BasicGetResult message, byte[] body, long? since = null, string? name = null)
+    private static async Task ReturnAsync(
+        Journey journey,
+        BasicGetResult message,
+        byte[] body,
+        Dictionary<string, string>? headers = null,
+        string? name = null,
+        string queue = Intake + ".newer"
+    )
     {
         await using var connection = await journey.ConnectAsync(Journey.ServerUser);
         await using var channel = await connection.CreateChannelAsync(
@@ -150,8 +170,12 @@ public sealed class NewerVersionJourneys
         );
         var properties = new BasicProperties(message.BasicProperties);
         properties.Headers = properties.Headers!.Where(header => !header.Key.StartsWith("x-", StringComparison.Ordinal)).ToDictionary();
-        properties.Headers[Since] = since?.ToString(CultureInfo.InvariantCulture) ?? properties.Headers[Since];
+        foreach (var (header, value) in headers ?? [])
+        {
+            properties.Headers[header] = value;
+        }
+
         (properties.CorrelationId, properties.MessageId) = (name ?? properties.CorrelationId, name ?? properties.MessageId);
-        await channel.BasicPublishAsync("", Intake + ".newer", mandatory: true, properties, body, Now);
+        await channel.BasicPublishAsync("", queue, mandatory: true, properties, body, Now);
     }
 }

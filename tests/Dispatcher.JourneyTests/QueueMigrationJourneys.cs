@@ -15,6 +15,9 @@ public sealed class QueueMigrationJourneys
     private const string Intake = "dispatcher.server.intake";
     private const string Migrator = "journey-migrator";
 
+    /// <summary>The step after which no message is left in the queue, and new ones go to the holding queue alone.</summary>
+    private const int MovedAside = 3;
+
     private static CancellationToken Now => TestContext.Current.CancellationToken;
 
     [Fact]
@@ -25,6 +28,7 @@ public sealed class QueueMigrationJourneys
         await DeclareOldAsync(journey);
         var billing = await journey.ProducerAsync();
         var jobs = Enumerable.Range(0, 20).Select(_ => AJob.On(Topic)).ToList();
+        var late = AJob.On(Topic);
         await billing.PublishAsync(jobs.Select(Parcel));
         var before = await ReadAsync(journey);
         Assert.Equal(20, before.Count);
@@ -39,7 +43,19 @@ public sealed class QueueMigrationJourneys
         {
             jobs.Add(AJob.On(Topic));
             await billing.PublishAsync([Parcel(jobs[^1])]);
+            if (step == MovedAside)
+            {
+                // It expires at the head of the holding queue, and goes where it would have gone from its own.
+                await billing.PublishAsync([late.Parcel() with { Expiration = "1" }]);
+            }
         }
+
+        var refused = journey.StartDispatcher();
+        await Eventually.IsAsync(
+            () => refused.Log.Contains("a queue migration is not finished", StringComparison.Ordinal),
+            "the server reports the unfinished migration"
+        );
+        await refused.StopAsync();
 
         // At a kill between a confirm and an acknowledgement a message may be there twice, but these kills are between the steps. Messages
         // that a producer publishes while both queues are bound are in both.
@@ -55,6 +71,7 @@ public sealed class QueueMigrationJourneys
             () => jobs.TrueForAll(job => billing.Decision(job) is not null),
             "each job is answered\n" + dispatcher.Log
         );
+        await dispatcher.InStateAsync(late.JobId, "expired");
         Assert.Equal(jobs.Count, await journey.Records.CountAsync("select count(*) from denials where principal = 'billing'"));
         await journey.EndsWellAsync();
     }
@@ -79,9 +96,14 @@ public sealed class QueueMigrationJourneys
         Assert.Contains("dispatcher queues migrate", refused.Log, StringComparison.Ordinal);
         await refused.StopAsync();
         await journey.ForgeAsync("", work, "{}"u8.ToArray());
+        await IsRefusedWhileConnectedAsync(journey, "dispatcher-queues-migrate", "any", "Another run of the command");
+        await IsRefusedWhileConnectedAsync(journey, Journey.ServerUser, "dispatcher topology", "1 server(s) are connected");
+        await journey.ChangeBrokerAsync(channel => channel.QueueUnbindAsync(Intake, Exchanges.Jobs, "#", cancellationToken: Now));
 
         Assert.Equal((0, $"To migrate: {work}.\n"), await MigrateAsync(journey, "--dry-run"));
         Assert.Equal((0u, 1u), await journey.QueueAsync(work));
+        using var broker = new BrokerManagement(Servers.ManagementSetting, journey.Name);
+        Assert.DoesNotContain((Exchanges.Jobs, "#"), await broker.BindingsAsync(Intake, Now));
         var (code, output) = await MigrateAsync(journey);
 
         Assert.True(code == 0, output);
@@ -89,6 +111,35 @@ public sealed class QueueMigrationJourneys
         Assert.Equal((0u, 1u), await journey.QueueAsync(work));
         await journey.DrainAsync(work, 1);
         await journey.DispatcherAsync();
+    }
+
+    /// <summary>The command changes nothing while such a client is connected.</summary>
+    private static async Task IsRefusedWhileConnectedAsync(Journey journey, string user, string name, string why)
+    {
+        using var broker = new BrokerManagement(Servers.ManagementSetting, journey.Name);
+        if (user != Journey.ServerUser)
+        {
+            await broker.PutUserAsync(user, GeneratedSecret.RabbitMqHash(Servers.Password), "", Now);
+            await broker.PermitAsync(user, new BrokerRights(".*", ".*", ".*"), Now);
+        }
+
+        await using (var connection = new RabbitConnection(Servers.BrokerAs(user, journey.Name), name))
+        {
+            await connection.OpenAsync(Now);
+            await Eventually.IsAsync(
+                async () => (await broker.ConnectionsAsync(Now)).Any(listed => listed.User == user && listed.Name == name),
+                () => "the broker lists the connection",
+                TimeSpan.FromSeconds(20)
+            );
+            var (code, output) = await MigrateAsync(journey);
+            Assert.True(code == 1, output);
+            Assert.Contains(why, output, StringComparison.Ordinal);
+        }
+
+        if (user != Journey.ServerUser)
+        {
+            await broker.DeleteUserAsync(user, Now);
+        }
     }
 
     private static Parcel Parcel(AJob job) =>
@@ -148,7 +199,7 @@ public sealed class QueueMigrationJourneys
         var reached = 0;
         await using var migration = new QueueMigration(
             connection,
-            new QueueFacts(broker.BindingsAsync, broker.MessagesAsync),
+            new QueueFacts(broker.QueuesAsync, broker.BindingsAsync, broker.MessagesAsync),
             _ => reached = reached < step - 1 ? reached + 1 : throw new TimeoutException("killed")
         );
         try

@@ -58,7 +58,16 @@ public sealed class RestoreJourneys
         worker = await WireWorker.BeginAsync(journey, dispatcher);
         Assert.NotEqual(ClaimStatus.Granted, (await worker.ClaimAsync()).Claim.Status);
         await dispatcher.InStateAsync(unread.JobId, "accepted");
+
+        // The worker has a free slot. A sweep after the freeze checks the jobs that are due, and dispatches none.
+        await journey.Records.AcceptedAreDueAsync();
+        await Eventually.IsAsync(
+            async () => await journey.Records.CountAsync("select count(*) from jobs where due_at = 0") == 0,
+            () => "the sweep checks the jobs\n" + dispatcher.Log,
+            TimeSpan.FromSeconds(20)
+        );
         Assert.Equal("accepted", await dispatcher.StateAsync(open.JobId));
+        Assert.Equal("accepted", await dispatcher.StateAsync(unread.JobId));
         Assert.Equal("", await dispatcher.StateAsync(running.JobId));
         var (code, findings) = await CommandLineRun.VerifyAuditAsync(journey);
         Assert.True(code == 1, findings);
@@ -69,7 +78,8 @@ public sealed class RestoreJourneys
         await dispatcher.InStateAsync(queued.JobId, "accepted");
         await journey.Records.SilentAsync(0x7fffffff);
         await journey.CountingWorkerAsync(dispatcher);
-        await CommandLineRun.OfAsync(environment, "unfreeze", "--all", "--reason", "checked");
+        var (unfrozen, answer) = await CommandLineRun.OfAsync(environment, "unfreeze", "--all", "--reason", "checked");
+        Assert.True(unfrozen == 0, answer);
         await dispatcher.InStateAsync(queued.JobId, "succeeded");
         await dispatcher.InStateAsync(unread.JobId, "succeeded");
         Assert.Equal("cancelled", await dispatcher.StateAsync(open.JobId));

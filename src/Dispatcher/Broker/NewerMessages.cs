@@ -34,6 +34,9 @@ internal sealed partial class NewerMessages(
     private static readonly TimeSpan MaxConfirm = TimeSpan.FromSeconds(10);
     private readonly RabbitChannel _channel = new(connection, new CreateChannelOptions(true, true));
 
+    /// <summary>The broker user of the server, under which its copies are published.</summary>
+    public string Server => connection.User;
+
     public static void Report(List<InputError> errors, string version) =>
         errors.Report(
             Code,
@@ -44,13 +47,15 @@ internal sealed partial class NewerMessages(
 
     /// <summary>
     /// Sends the message to the delay queue of <paramref name="source"/>; the caller acknowledges it afterwards. False: it must be refused,
-    /// because it has another error, has waited for <see cref="MaxWait"/> or for its own expiration, or the delay queue is full.
+    /// because it has another error, has waited for <see cref="MaxWait"/> or for its own expiration, or the delay queue is full. Only a
+    /// submission expires or is rejected: a late outcome must not be lost.
     /// </summary>
+    /// <exception cref="DelayUnavailableException">The broker did not confirm the copy. The caller keeps the message.</exception>
     public async Task<bool> DelayAsync(string source, ConsumeContext<RawMessage> delivery, IReadOnlyList<InputError> errors)
     {
         if (
             errors is not [{ Code: Code } error]
-            || delivery.Message.SetAside?.Reason is XDeath.Expired or XDeath.Rejected
+            || (source == QueueNames.Intake && delivery.Message is { Waited: null, SetAside.Reason: XDeath.Expired or XDeath.Rejected })
             || !delivery.TryGetPayload<RabbitMqBasicConsumeContext>(out var received)
         )
         {
@@ -60,7 +65,7 @@ internal sealed partial class NewerMessages(
         var sender = DeliveryFacts.Of(delivery);
         var now = time.GetUtcNow();
         var waited = delivery.Message.Waited ?? WaitedMessage.Begin(sender, received.Properties, now);
-        if (now - waited.Since >= MaxWait || now >= waited.ExpiresAt)
+        if (now - waited.Since >= MaxWait || (source == QueueNames.Intake && now >= waited.ExpiresAt))
         {
             Log.GivenUp(logger, source, sender.UserId ?? "unknown", now - waited.Since, error.Message);
             return false;
@@ -90,9 +95,15 @@ internal sealed partial class NewerMessages(
     /// <summary>False: the delay queue is full.</summary>
     private async Task<bool> SendAsync(string source, BasicProperties properties, ConsumeContext<RawMessage> delivery)
     {
-        var channel = await _channel.OpenAsync(delivery.CancellationToken);
+        // A publish on a blocked connection would wait in the client, and each retry would add a copy.
+        if (connection.Blocked is { } alarm)
+        {
+            throw new DelayUnavailableException(source, "the broker blocks the connection: " + alarm);
+        }
+
         try
         {
+            var channel = await _channel.OpenAsync(delivery.CancellationToken);
             await channel
                 .BasicPublishAsync("", QueueNames.Newer(source), true, properties, delivery.Message.Body, delivery.CancellationToken)
                 .AsTask()
@@ -102,6 +113,10 @@ internal sealed partial class NewerMessages(
         catch (RabbitMQ.Client.Exceptions.PublishException refused) when (!refused.IsReturn)
         {
             return false;
+        }
+        catch (Exception lost) when (!delivery.CancellationToken.IsCancellationRequested)
+        {
+            throw new DelayUnavailableException(source, lost.GetBaseException().Message, lost);
         }
     }
 
@@ -140,7 +155,11 @@ internal sealed partial class NewerMessages(
     }
 }
 
-/// <summary>What the server knew of a message that it set aside. Only the server and the broker write these headers.</summary>
+/// <summary>The broker takes no copy for a delay queue. <see cref="StoreRetry"/> holds the message and retries.</summary>
+internal sealed class DelayUnavailableException(string source, string reason, Exception? cause = null)
+    : Exception($"The broker did not confirm a copy for {QueueNames.Newer(source)}: {reason}.", cause);
+
+/// <summary>What the server knew of a message that it set aside. A client can write these headers too: see <see cref="Of"/>.</summary>
 /// <param name="UserId">The sender that the broker checked.</param>
 /// <param name="RoutingKey">The key of the first publish.</param>
 /// <param name="Since">When a server first read it.</param>
@@ -154,12 +173,17 @@ internal sealed record WaitedMessage(string? UserId, string RoutingKey, DateTime
     private const string ExpiryHeader = Prefix + "expires-at";
 
     /// <summary>
-    /// Null unless the message came through the delay queue of <paramref name="source"/>: the newest entries of <c>x-death</c> are of
-    /// <paramref name="path"/> and then that queue. A client can write neither into these queues nor before the entries of the broker.
+    /// Null unless <paramref name="server"/> sent the message to the delay queue of <paramref name="source"/>: the checked sender is the
+    /// server, and the newest entries of <c>x-death</c> are of <paramref name="path"/> and then that queue. A client that may write to the
+    /// queue cannot be the sender, and cannot write before the entries of the broker.
     /// </summary>
-    public static WaitedMessage? Of(ConsumeContext context, string source, params IReadOnlyList<string> path)
+    public static WaitedMessage? Of(ConsumeContext context, string server, string source, params IReadOnlyList<string> path)
     {
-        if (!XDeath.Came(context, [.. path, QueueNames.Newer(source)]))
+        if (
+            !context.TryGetPayload<RabbitMqBasicConsumeContext>(out var delivery)
+            || delivery.Properties.UserId != server
+            || !XDeath.Came(context, [.. path, QueueNames.Newer(source)])
+        )
         {
             return null;
         }
@@ -176,7 +200,7 @@ internal sealed record WaitedMessage(string? UserId, string RoutingKey, DateTime
             sender.RoutingKey,
             now,
             long.TryParse(properties.Expiration, NumberStyles.None, CultureInfo.InvariantCulture, out var expiration)
-                ? now.AddMilliseconds(Math.Min(expiration, NewerMessages.MaxWait.TotalMilliseconds))
+                ? now.AddMilliseconds(Math.Min(expiration, uint.MaxValue))
                 : null
         );
 
@@ -206,6 +230,10 @@ internal sealed record WaitedMessage(string? UserId, string RoutingKey, DateTime
         properties.ClearExpiration();
         return properties;
     }
+
+    /// <summary>Whether the message has a header of a copy, whoever wrote it.</summary>
+    public static bool HasHeader(IReadOnlyBasicProperties properties) =>
+        properties.Headers?.Keys.Any(header => header.StartsWith(Prefix, StringComparison.Ordinal)) == true;
 
     private static bool IsReserved(string header) =>
         header is "CC" or "BCC"

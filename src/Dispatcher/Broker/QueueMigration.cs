@@ -1,5 +1,4 @@
 using System.Globalization;
-using System.Text;
 using Dispatcher.Base;
 using RabbitMQ.Client;
 using RabbitMQ.Client.Exceptions;
@@ -20,8 +19,6 @@ namespace Dispatcher.Broker;
 /// <param name="reached">Called with a sentence after each step.</param>
 internal sealed class QueueMigration(RabbitConnection connection, QueueFacts facts, Action<string> reached) : IAsyncDisposable
 {
-    private const string HoldingPrefix = "dispatcher.server.holding.";
-    private const string Expiration = "dispatcher-held-expiration";
     private const ushort NotFound = 404;
     private const ushort PreconditionFailed = 406;
 
@@ -31,26 +28,42 @@ internal sealed class QueueMigration(RabbitConnection connection, QueueFacts fac
     private RabbitChannel _channel = new(connection, new CreateChannelOptions(true, true));
 
     /// <summary>The queues whose migration was begun: the names of their holding queues without the prefix.</summary>
-    public static IEnumerable<string> Begun(IEnumerable<string> queues) =>
-        queues.Where(queue => queue.StartsWith(HoldingPrefix, StringComparison.Ordinal)).Select(queue => queue[HoldingPrefix.Length..]);
+    public static IEnumerable<string> Begun(IEnumerable<string> queues) => queues.Select(QueueNames.HeldBy).OfType<string>();
 
     /// <summary>Whether the queue has other arguments, or an earlier run did not finish.</summary>
     public async Task<bool> IsNeededAsync(TopologyPart part, CancellationToken cancellationToken) =>
-        await ExistsAsync(HoldingPrefix + part.QueueName, cancellationToken) || await IsWrongAsync(part, cancellationToken);
+        await ExistsAsync(QueueNames.Holding(part.QueueName!), cancellationToken) || await IsWrongAsync(part, cancellationToken);
 
     /// <summary>Returns the number of messages that came back.</summary>
     /// <exception cref="ExitException">The queue has consumers, or messages that a client has taken. Nothing is lost.</exception>
     public async Task<int> MigrateAsync(TopologyPart part, CancellationToken cancellationToken)
     {
-        var (queue, holding) = (part.QueueName!, HoldingPrefix + part.QueueName);
+        var (queue, holding) = (part.QueueName!, QueueNames.Holding(part.QueueName!));
+        var isHeld = await ExistsAsync(holding, cancellationToken);
         if (await IsWrongAsync(part, cancellationToken))
         {
             await SetAsideAsync(queue, holding, cancellationToken);
+            isHeld = true;
         }
 
         await part.DeclareAsync(await OpenAsync(cancellationToken), cancellationToken);
         reached($"{queue}: declared with the arguments of this version");
-        return await BringBackAsync(queue, holding, cancellationToken);
+        return isHeld ? await BringBackAsync(queue, holding, cancellationToken) : 0;
+    }
+
+    /// <summary>Removes the mark of an unfinished migration, for which a server does not start.</summary>
+    public async Task FinishAsync(CancellationToken cancellationToken)
+    {
+        if (Begun(await facts.Queues(cancellationToken)).FirstOrDefault() is { } left)
+        {
+            throw new ExitException(
+                ExitCode.No,
+                $"Queue {QueueNames.Holding(left)} still holds the messages of {left}.",
+                "Repeat the command. If no version knows the queue any more, move its messages yourself and delete it."
+            );
+        }
+
+        await (await OpenAsync(cancellationToken)).ExchangeDeleteAsync(QueueNames.Migrating, cancellationToken: cancellationToken);
     }
 
     public ValueTask DisposeAsync() => _channel.DisposeAsync();
@@ -58,7 +71,7 @@ internal sealed class QueueMigration(RabbitConnection connection, QueueFacts fac
     private async Task SetAsideAsync(string queue, string holding, CancellationToken cancellationToken)
     {
         await CheckUnusedAsync(queue, cancellationToken);
-        await DeclareFanoutAsync(holding, holding, cancellationToken);
+        await DeclareHoldingAsync(holding, cancellationToken);
         reached($"{queue}: the queue {holding} keeps its messages meanwhile");
 
         // The new bindings first: a message that arrives in between is in both queues, and not in none.
@@ -84,11 +97,6 @@ internal sealed class QueueMigration(RabbitConnection connection, QueueFacts fac
 
     private async Task<int> BringBackAsync(string queue, string holding, CancellationToken cancellationToken)
     {
-        if (!await ExistsAsync(holding, cancellationToken))
-        {
-            return 0;
-        }
-
         var back = holding + ".back";
         var channel = await OpenAsync(cancellationToken);
         await channel.ExchangeDeclareAsync(back, ExchangeType.Fanout, durable: true, cancellationToken: cancellationToken);
@@ -109,20 +117,24 @@ internal sealed class QueueMigration(RabbitConnection connection, QueueFacts fac
         return moved;
     }
 
-    private async Task DeclareFanoutAsync(string exchange, string queue, CancellationToken cancellationToken)
+    /// <summary>The mark first: while a holding queue exists, a server finds the mark and does not start.</summary>
+    private async Task DeclareHoldingAsync(string holding, CancellationToken cancellationToken)
     {
         var channel = await OpenAsync(cancellationToken);
-        var quorum = new Dictionary<string, object?> { ["x-queue-type"] = "quorum" };
-        await channel.ExchangeDeclareAsync(exchange, ExchangeType.Fanout, durable: true, cancellationToken: cancellationToken);
+        foreach (var exchange in new[] { QueueNames.Migrating, holding })
+        {
+            await channel.ExchangeDeclareAsync(exchange, ExchangeType.Fanout, durable: true, cancellationToken: cancellationToken);
+        }
+
         await channel.QueueDeclareAsync(
-            queue,
+            holding,
             durable: true,
             exclusive: false,
             autoDelete: false,
-            quorum,
+            new Dictionary<string, object?>(QueueNames.Arguments(holding)),
             cancellationToken: cancellationToken
         );
-        await channel.QueueBindAsync(queue, exchange, "", cancellationToken: cancellationToken);
+        await channel.QueueBindAsync(holding, holding, "", cancellationToken: cancellationToken);
     }
 
     /// <summary>
@@ -139,50 +151,9 @@ internal sealed class QueueMigration(RabbitConnection connection, QueueFacts fac
                 return moved;
             }
 
-            var properties = hold ? Held(message.BasicProperties) : Released(message.BasicProperties);
+            var properties = hold ? HeldProperties.Of(message.BasicProperties) : HeldProperties.Released(message.BasicProperties);
             await channel.BasicPublishAsync(exchange, message.RoutingKey, mandatory: true, properties, message.Body, cancellationToken);
             await channel.BasicAckAsync(message.DeliveryTag, multiple: false, cancellationToken);
-        }
-    }
-
-    /// <summary>The broker has acted on CC and BCC already, and would send further copies.</summary>
-    private static BasicProperties Held(IReadOnlyBasicProperties received)
-    {
-        var held = new BasicProperties(received);
-        var headers = (received.Headers ?? new Dictionary<string, object?>())
-            .Where(header => header.Key is not ("CC" or "BCC" or "x-delivery-count"))
-            .ToDictionary(header => header.Key, header => header.Value);
-        if (received.IsExpirationPresent() && !headers.ContainsKey(Expiration))
-        {
-            headers[Expiration] = received.Expiration;
-        }
-
-        held.ClearExpiration();
-        Put(held, headers);
-        return held;
-    }
-
-    private static BasicProperties Released(IReadOnlyBasicProperties held)
-    {
-        var released = new BasicProperties(held);
-        var headers = (held.Headers ?? new Dictionary<string, object?>())
-            .Where(header => header.Key is not ("CC" or "BCC" or "x-delivery-count"))
-            .ToDictionary(header => header.Key, header => header.Value);
-        if (headers.Remove(Expiration, out var expiration) && expiration is byte[] text)
-        {
-            released.Expiration = Encoding.ASCII.GetString(text);
-        }
-
-        Put(released, headers);
-        return released;
-    }
-
-    private static void Put(BasicProperties properties, Dictionary<string, object?> headers)
-    {
-        properties.Headers = headers;
-        if (headers.Count == 0)
-        {
-            properties.ClearHeaders();
         }
     }
 
@@ -209,18 +180,26 @@ internal sealed class QueueMigration(RabbitConnection connection, QueueFacts fac
         }
     }
 
-    /// <summary>A quorum queue knows no <c>if-empty</c>. The figure includes messages that a client holds unacknowledged.</summary>
+    /// <summary>
+    /// A quorum queue knows no <c>if-empty</c>. The figure of the management API includes messages that a client holds unacknowledged; that
+    /// of AMQP is newer.
+    /// </summary>
     private async Task DeleteEmptyAsync(string queue, CancellationToken cancellationToken)
     {
         var began = TimeProvider.System.GetTimestamp();
-        while (await facts.Messages(queue, cancellationToken) is > 0 and var left)
+        while (await LeftAsync(queue, cancellationToken) is not 0 and var left)
         {
             if (TimeProvider.System.GetElapsedTime(began) > MaxStale)
             {
                 throw new ExitException(
                     ExitCode.No,
-                    $"Queue {queue} still has {left.ToString(CultureInfo.InvariantCulture)} message(s), or a client has taken them.",
-                    "Close the client that reads from the queue, and repeat the command."
+                    left is null
+                        ? $"The broker reports no figures of queue {queue}, so it may have messages and is not deleted."
+                        : $"Queue {queue} still has {left.Value.ToString(CultureInfo.InvariantCulture)} message(s), "
+                            + "or a client has taken them.",
+                    left is null
+                        ? "Turn the statistics of the management plugin on, start every node of the broker, and repeat the command."
+                        : "Close the client that reads from the queue, and repeat the command."
                 );
             }
 
@@ -234,34 +213,53 @@ internal sealed class QueueMigration(RabbitConnection connection, QueueFacts fac
         _channel = new RabbitChannel(connection, new CreateChannelOptions(true, true));
     }
 
-    private async Task<bool> IsWrongAsync(TopologyPart part, CancellationToken cancellationToken) =>
-        await ExistsAsync(part.QueueName!, cancellationToken)
-        && await RefusalAsync(channel => part.DeclareAsync(channel, cancellationToken), cancellationToken) == PreconditionFailed;
-
-    private async Task<bool> ExistsAsync(string queue, CancellationToken cancellationToken) =>
-        await RefusalAsync(channel => channel.QueueDeclarePassiveAsync(queue, cancellationToken), cancellationToken) != NotFound;
-
-    /// <summary>The code with which the broker refuses the action. Null: it does not.</summary>
-    private async Task<ushort?> RefusalAsync(Func<IChannel, Task> action, CancellationToken cancellationToken)
+    /// <summary>The messages of a queue. Null: the broker does not report them.</summary>
+    private async Task<long?> LeftAsync(string queue, CancellationToken cancellationToken)
     {
+        var ready = (await (await OpenAsync(cancellationToken)).QueueDeclarePassiveAsync(queue, cancellationToken)).MessageCount;
+        return await facts.Messages(queue, cancellationToken) is { } all ? Math.Max(all, ready) : null;
+    }
+
+    /// <summary>Declares an existing queue without its binding, which changes nothing.</summary>
+    private async Task<bool> IsWrongAsync(TopologyPart part, CancellationToken cancellationToken)
+    {
+        if (!await ExistsAsync(part.QueueName!, cancellationToken))
+        {
+            return false;
+        }
+
         try
         {
-            await action(await OpenAsync(cancellationToken));
-            return null;
+            await part.CompareAsync(await OpenAsync(cancellationToken), cancellationToken);
+            return false;
         }
-        catch (OperationInterruptedException refused) when (refused.ShutdownReason?.ReplyCode is NotFound or PreconditionFailed)
+        catch (OperationInterruptedException refused) when (refused.ShutdownReason?.ReplyCode == PreconditionFailed)
         {
-            return refused.ShutdownReason.ReplyCode;
+            return true;
+        }
+        catch (OperationInterruptedException refused) when (refused.ShutdownReason?.ReplyCode == NotFound)
+        {
+            throw new ExitException(
+                ExitCode.Unreachable,
+                $"The broker lists {part.Name} and cannot reach it: {refused.ShutdownReason.ReplyText}.",
+                "Start every node of the broker, and repeat the command."
+            );
         }
     }
+
+    /// <summary>Over AMQP, a queue on a node that is down seems to be missing.</summary>
+    private async Task<bool> ExistsAsync(string queue, CancellationToken cancellationToken) =>
+        (await facts.Queues(cancellationToken)).Contains(queue);
 
     private async Task<IChannel> OpenAsync(CancellationToken cancellationToken) => await _channel.OpenAsync(cancellationToken);
 }
 
 /// <summary>Figures of the management API.</summary>
+/// <param name="Queues">The names of all queues, also of those on nodes that are down.</param>
 /// <param name="Bindings">The exchange and routing key of each binding of a queue, without that of the default exchange.</param>
-/// <param name="Messages">The messages of a queue, with those that a client has taken.</param>
+/// <param name="Messages">The messages of a queue, with those that a client has taken. Null: not reported.</param>
 internal sealed record QueueFacts(
+    Func<CancellationToken, Task<IReadOnlyList<string>>> Queues,
     Func<string, CancellationToken, Task<IReadOnlyList<(string Exchange, string RoutingKey)>>> Bindings,
-    Func<string, CancellationToken, Task<long>> Messages
+    Func<string, CancellationToken, Task<long?>> Messages
 );

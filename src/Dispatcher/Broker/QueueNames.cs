@@ -87,6 +87,18 @@ internal static class QueueNames
     /// <summary>Bounds what a sender of unknown formats can make the servers read again. A further message is refused at once.</summary>
     private const int MaxNewer = 10_000;
 
+    /// <summary>Fewer than submissions: each outcome must be read again before the lease of its run ends.</summary>
+    private const int MaxNewerOutcomes = 1_000;
+
+    /// <summary>256 MiB: so many large messages cannot fill the disk.</summary>
+    private const long MaxNewerBytes = 268_435_456;
+
+    /// <summary>Prefix of the queues that keep the messages of a queue during its migration.</summary>
+    private const string HoldingPrefix = Migrating + ".";
+
+    /// <summary>An exchange without a queue, which exists while a migration is not finished.</summary>
+    public const string Migrating = ServerPrefix + "holding";
+
     /// <summary>
     /// The sources whose messages of a newer format wait. Other messages need not: the sweep replaces a signal, and the store decides about
     /// an event.
@@ -129,6 +141,13 @@ internal static class QueueNames
     /// </summary>
     public static string Newer(string source) => source + NewerSuffix;
 
+    /// <summary>The queue that keeps the messages of a queue during its migration.</summary>
+    public static string Holding(string queue) => HoldingPrefix + queue;
+
+    /// <summary>The queue whose messages a holding queue keeps. Null: it is no holding queue.</summary>
+    public static string? HeldBy(string queue) =>
+        queue.StartsWith(HoldingPrefix, StringComparison.Ordinal) ? queue[HoldingPrefix.Length..] : null;
+
     /// <summary>An outcome must be read before the lease of its run ends.</summary>
     public static TimeSpan NewerDelay(string source) => TimeSpan.FromSeconds(source == Outcomes ? 2 : 30);
 
@@ -139,6 +158,7 @@ internal static class QueueNames
     public static IReadOnlyDictionary<string, object?> Arguments(string queue) =>
         queue switch
         {
+            _ when HeldBy(queue) is { } held => OfHolding(Arguments(held)),
             Dispatch => Dropping,
             Unrouted or Undelivered => new Dictionary<string, object?> { ["x-queue-type"] = "quorum", ["x-max-length"] = MaxUnrouted },
             _ when queue.StartsWith(Queues.Work(""), StringComparison.Ordinal) => Dropping,
@@ -153,7 +173,8 @@ internal static class QueueNames
                 )
             )
             {
-                ["x-max-length"] = MaxNewer,
+                ["x-max-length"] = queue == Newer(Outcomes) ? MaxNewerOutcomes : MaxNewer,
+                ["x-max-length-bytes"] = MaxNewerBytes,
             },
             _ when queue.EndsWith(PoisonSuffix, StringComparison.Ordinal) => Dropping,
             _ when queue.EndsWith(ParkedSuffix, StringComparison.Ordinal) => DeadLettering(
@@ -162,6 +183,14 @@ internal static class QueueNames
             ),
             _ => DeadLettering(Parked(queue), ("x-delivery-limit", DeliveryLimit)),
         };
+
+    /// <summary>What expires while it is held goes where it would have gone. Every other limit is without effect meanwhile.</summary>
+    private static Dictionary<string, object?> OfHolding(IReadOnlyDictionary<string, object?> arguments) =>
+        arguments
+            .Where(argument =>
+                argument.Key is "x-queue-type" or "x-overflow" || argument.Key.StartsWith("x-dead-letter-", StringComparison.Ordinal)
+            )
+            .ToDictionary();
 
     private static Dictionary<string, object?> DeadLettering(string to, (string Name, object Value) when) =>
         new()

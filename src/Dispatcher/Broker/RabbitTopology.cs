@@ -24,6 +24,9 @@ internal sealed partial class RabbitTopology(
     /// <summary>The service key of its connection in the container.</summary>
     public const string Connection = "topology";
 
+    /// <summary>Its name on the broker, by which a connected server is recognized.</summary>
+    public const string ConnectionName = "dispatcher topology";
+
     private const ushort AccessRefused = 403;
     private const ushort NotFound = 404;
     private const ushort ResourceLocked = 405;
@@ -123,6 +126,11 @@ internal sealed partial class RabbitTopology(
         {
             var wrong = new List<string>();
             var queues = new SortedDictionary<string, QueueLoad>(StringComparer.Ordinal);
+            if (Trouble is not null && await IsMigratingAsync(channel, cancellationToken))
+            {
+                wrong.Add("a queue migration is not finished; run \"dispatcher queues migrate\"");
+            }
+
             foreach (var part in TopologyPart.OfServer)
             {
                 wrong.AddRange(await VerifyAsync(channel, part, queues, cancellationToken));
@@ -177,6 +185,22 @@ internal sealed partial class RabbitTopology(
                     ? $"{part.Name} has other arguments: {reason.ReplyText}{(part.QueueName is null ? "" : Fix)}"
                     : $"{part.Name} cannot be declared: {reason.ReplyText}",
             ];
+        }
+    }
+
+    /// <summary>
+    /// Asked until the topology is right once: the migration refuses while a server is connected, so none begins later.
+    /// </summary>
+    private static async Task<bool> IsMigratingAsync(RabbitChannel channel, CancellationToken cancellationToken)
+    {
+        try
+        {
+            await (await channel.OpenAsync(cancellationToken)).ExchangeDeclarePassiveAsync(QueueNames.Migrating, cancellationToken);
+            return true;
+        }
+        catch (OperationInterruptedException missing) when (missing.ShutdownReason?.ReplyCode == NotFound)
+        {
+            return false;
         }
     }
 

@@ -52,6 +52,9 @@ internal sealed record DeliveryFacts
     /// <summary>How often the message was returned to its queue. The broker counts, and overwrites a value of the sender.</summary>
     public long DeliveryCount { get; init; }
 
+    /// <summary>The message has headers of a copy that the server set aside, and is not known to be one.</summary>
+    public bool IsUnprovenCopy { get; init; }
+
     /// <summary>
     /// Whether the server sent the message: with its broker user and one of its types. A producer may use the same broker user, but sets no
     /// type.
@@ -61,6 +64,13 @@ internal sealed record DeliveryFacts
         user is not null
         && UserId == user
         && Type is MessageTypes.Decision or MessageTypes.Refused or MessageTypes.Event or MessageTypes.Work or MessageTypes.DeadLetter;
+
+    /// <summary>
+    /// Without the sender, if it is only the server that copied the message: the original sender is not known, and the server's name must
+    /// not stand for it. Such a copy left its path, for example because an operator moved it to another queue.
+    /// </summary>
+    /// <param name="server">The broker user of the server. Null: there is no broker.</param>
+    public DeliveryFacts Proven(string? server) => IsUnprovenCopy && UserId == server ? this with { UserId = null } : this;
 
     public static DeliveryFacts Of(ConsumeContext context)
     {
@@ -84,6 +94,7 @@ internal sealed record DeliveryFacts
             ReplyTo = properties.ReplyTo,
             CorrelationId = properties.CorrelationId,
             Type = properties.Type,
+            IsUnprovenCopy = waited is null && WaitedMessage.HasHeader(properties),
             DeliveryCount = properties.Headers?.TryGetValue("x-delivery-count", out var count) == true ? count as long? ?? 0 : 0,
         };
     }

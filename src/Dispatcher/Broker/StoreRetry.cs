@@ -7,7 +7,7 @@ namespace Dispatcher.Broker;
 
 /// <summary>
 /// Holds a message while a dependency of it is unavailable, and runs its consumer again until that succeeds or the process stops. The
-/// dependencies are the store, and the bundle in force. The message is not at fault: returned to the broker, it would reach the
+/// dependencies are the store, the bundle in force, and the delay queue of <see cref="NewerMessages"/>. The message is not at fault: returned to the broker, it would reach the
 /// delivery limit of its queue within seconds and be parked. <see cref="StorePause"/> stops consuming in a longer outage of the store.
 /// </summary>
 internal sealed partial class StoreRetry : IFilter<ConsumeContext>
@@ -66,7 +66,8 @@ internal sealed partial class StoreRetry : IFilter<ConsumeContext>
         }
     }
 
-    private static bool IsUnavailable(Exception? fault) => fault is BundleUnavailableException || fault?.IsStoreUnavailable() == true;
+    private static bool IsUnavailable(Exception? fault) =>
+        fault is BundleUnavailableException or DelayUnavailableException || fault?.IsStoreUnavailable() == true;
 
     private ValueTask Report(OnRetryArguments<object> args)
     {

@@ -20,10 +20,13 @@ internal sealed record XDeath(string Reason)
 
     /// <summary>
     /// The reason for a message from the parked or poison queue of <paramref name="from"/>. If the first entry of the header names that
-    /// queue, the broker wrote its queue and reason. Everything else in the header may come from the sender (decision 0019).
+    /// queue, or its holding queue of a migration, the broker wrote its queue and reason. Everything else in the header may come from the
+    /// sender (decision 0019).
     /// </summary>
     public static XDeath Of(ConsumeContext context, string from) =>
-        Entries(context).FirstOrDefault() is IDictionary<string, object?> first && Text(first, "queue") == from
+        Entries(context).FirstOrDefault() is IDictionary<string, object?> first
+        && Text(first, "queue") is { } queue
+        && (QueueNames.HeldBy(queue) ?? queue) == from
             ? new XDeath(Text(first, "reason") ?? Unknown)
             : new XDeath(Unknown);
 

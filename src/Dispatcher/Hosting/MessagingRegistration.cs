@@ -54,7 +54,7 @@ internal static class MessagingRegistration
             new RabbitConnection(address, "dispatcher replies"),
             provider.GetRequiredService<StoreClock>()
         ));
-        services.AddKeyedSingleton(RabbitTopology.Connection, (_, _) => new RabbitConnection(address, "dispatcher topology"));
+        services.AddKeyedSingleton(RabbitTopology.Connection, (_, _) => new RabbitConnection(address, RabbitTopology.ConnectionName));
         services.AddSingleton(provider => new RabbitTopology(
             provider.GetRequiredKeyedService<RabbitConnection>(RabbitTopology.Connection),
             () => provider.GetRequiredService<CurrentBundle>().InForce.Bundle?.Pools.Keys ?? [],

@@ -18,7 +18,7 @@ internal sealed partial class IntakePolicyFilter(
     public async Task Send(ConsumeContext context, IPipe<ConsumeContext> next)
     {
         var delivery = context.Raw();
-        var facts = DeliveryFacts.Of(delivery);
+        var facts = DeliveryFacts.Of(delivery).Proven(broker?.User);
         if (facts.IsOwn(broker?.User))
         {
             // Neither stored nor answered: an answer would come back as another submission.

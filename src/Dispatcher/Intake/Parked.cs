@@ -12,11 +12,12 @@ namespace Dispatcher.Intake;
 /// submission that expired or was rejected is not run. A message that waited for a newer server gets its sender back. An outcome
 /// or event is read for any reason: it is compared with the store, and a late result must not be lost.
 /// </summary>
-internal sealed partial class ParkedLog(string source, TimeProvider time, ILogger<ParkedLog> logger) : IFilter<ConsumeContext>
+internal sealed partial class ParkedLog(string source, RabbitConnection broker, TimeProvider time, ILogger<ParkedLog> logger)
+    : IFilter<ConsumeContext>
 {
     public Task Send(ConsumeContext context, IPipe<ConsumeContext> next)
     {
-        if (WaitedMessage.Of(context, source) is { } waited)
+        if (WaitedMessage.Of(context, broker.User, source) is { } waited)
         {
             var expired = time.GetUtcNow() >= waited.ExpiresAt ? new XDeath(XDeath.Expired) : null;
             return next.PassOnAsync(context, context.Raw().Message with { Waited = waited, SetAside = expired });
@@ -47,13 +48,13 @@ internal sealed partial class ParkedLog(string source, TimeProvider time, ILogge
 }
 
 /// <summary>Keeps a message as a dead letter that crashed its reader or failed each time, even alone. Does not read the body.</summary>
-internal sealed class PoisonLetters(Refusals refusals)
+internal sealed class PoisonLetters(Refusals refusals, RabbitConnection? broker = null)
 {
     /// <summary>Keeps a message from the poison queue of <paramref name="source"/>, or from a source without one.</summary>
     public Task KeepAsync(string source, ConsumeContext<RawMessage> context)
     {
-        var facts = DeliveryFacts.Of(context);
-        if (WaitedMessage.Of(context, source, QueueNames.Parked(source)) is { } waited)
+        var facts = DeliveryFacts.Of(context).Proven(broker?.User);
+        if (broker is not null && WaitedMessage.Of(context, broker.User, source, QueueNames.Parked(source)) is { } waited)
         {
             facts = facts with { UserId = waited.UserId, RoutingKey = waited.RoutingKey };
         }

@@ -22,7 +22,7 @@ internal sealed partial class OutcomeConsumer(
 {
     public async Task Consume(ConsumeContext<RawMessage> context)
     {
-        var facts = DeliveryFacts.Of(context);
+        var facts = DeliveryFacts.Of(context).Proven(newer.Server);
         var errors = new List<InputError>();
         var reading = context.Message.Cut is { } cut ? TooLarge(cut, errors) : Read(context.Message.Body, facts, time.GetUtcNow(), errors);
 

@@ -50,6 +50,15 @@ internal static class Interference
         return returner;
     }
 
+    /// <summary>The broker keeps a message of a newer version for 200 ms only.</summary>
+    public static Task WaitShortAsync(this Journey journey) =>
+        Servers.SetPolicyAsync(
+            journey.Name,
+            "short",
+            @"^dispatcher\.server\..*\.newer$",
+            new Dictionary<string, object> { ["message-ttl"] = 200 }
+        );
+
     /// <summary>Publishes as any user could who has all rights on the broker.</summary>
     public static Task ForgeAsync(
         this Journey journey,

@@ -85,6 +85,9 @@ internal sealed class Records(NpgsqlDataSource database)
     public Task RunIsOverAsync(Guid jobId) =>
         ExecuteAsync($"update jobs set run_until = run_until - 60000000, due_at = 0 where job_id = '{jobId}' and state = 'running'");
 
+    /// <summary>As if the sweep had to check every accepted job now.</summary>
+    public Task AcceptedAreDueAsync() => ExecuteAsync("update jobs set due_at = 0 where state = 'accepted'");
+
     /// <summary>As if the lease of a run ended half a second from now, by the clock of the database.</summary>
     public Task LeaseIsShortAsync(Guid jobId) =>
         ExecuteAsync(

@@ -37,6 +37,14 @@ public sealed class StoreRetryTests
     }
 
     [Fact]
+    public async Task Missing_confirm_of_a_delay_queue_is_retried()
+    {
+        await SendAsync(() => _deliveries <= 2 ? new DelayUnavailableException("intake", "blocked") : null);
+
+        Assert.Equal(3, _deliveries);
+    }
+
+    [Fact]
     public async Task Outage_of_the_store_is_retried_without_a_log_line()
     {
         await SendAsync(() => _deliveries == 1 ? new SqliteException("disk full", DiskFull) : null);

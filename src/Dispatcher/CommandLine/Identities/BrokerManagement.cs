@@ -102,11 +102,11 @@ internal sealed class BrokerManagement : IDisposable
     public async Task<IReadOnlyList<string>> QueuesAsync(CancellationToken cancellationToken) =>
         [.. (await ListAsync($"api/queues/{_virtualHost}", cancellationToken)).Select(queue => Text(queue, "name"))];
 
-    /// <summary>The messages of a queue with those that a client has taken, as of some seconds ago. 0: there is no such queue.</summary>
-    public async Task<long> MessagesAsync(string queue, CancellationToken cancellationToken) =>
+    /// <summary>The messages of a queue with those that a client has taken, as of some seconds ago. Null: not reported.</summary>
+    public async Task<long?> MessagesAsync(string queue, CancellationToken cancellationToken) =>
         (await ListAsync($"api/queues/{_virtualHost}", cancellationToken))
             .Where(row => Text(row, "name") == queue)
-            .Select(row => row.TryGetProperty("messages", out var messages) ? messages.GetInt64() : 0)
+            .Select(row => row.TryGetProperty("messages", out var messages) && messages.TryGetInt64(out var count) ? count : (long?)null)
             .SingleOrDefault();
 
     /// <summary>The exchange and routing key of each binding of a queue, without that of the default exchange.</summary>

@@ -13,6 +13,7 @@ internal static class QueuesMigrateVerb
     /// <summary>Made for one run. Only such a user may publish a message under the name of its sender.</summary>
     private const string User = "dispatcher-queues-migrate";
     private const string ImpersonatorTag = "impersonator";
+    private static readonly TimeSpan MaxStale = TimeSpan.FromSeconds(6);
     private const string Everything = @"^(amq\.default|dispatcher\..*)$";
 
     private static readonly Option<bool> DryRun = new("--dry-run") { Description = "Only list the queues that would be migrated." };
@@ -45,15 +46,16 @@ internal static class QueuesMigrateVerb
 
     private static async Task<ExitCode> RunAsync(ServerCall call, IdentityAccess access, bool dryRun, CancellationToken cancellationToken)
     {
+        await CheckAloneAsync(access.Broker, cancellationToken);
         var password = GeneratedSecret.New();
-        await access.Broker.PutUserAsync(User, GeneratedSecret.RabbitMqHash(password), ImpersonatorTag, cancellationToken);
+        await access.Broker.PutUserAsync(User, GeneratedSecret.RabbitMqHash(password), dryRun ? "" : ImpersonatorTag, cancellationToken);
         try
         {
             await access.Broker.PermitAsync(User, new BrokerRights(Everything, Everything, Everything), cancellationToken);
             await using var connection = new RabbitConnection(new Uri(access.AddressOf(User, password)), "dispatcher queues migrate");
             await using var migration = new QueueMigration(
                 connection,
-                new QueueFacts(access.Broker.BindingsAsync, access.Broker.MessagesAsync),
+                new QueueFacts(access.Broker.QueuesAsync, access.Broker.BindingsAsync, access.Broker.MessagesAsync),
                 step => Note(call, step)
             );
             Show(call, dryRun, await MigrateAsync(access, migration, dryRun, cancellationToken));
@@ -61,8 +63,68 @@ internal static class QueuesMigrateVerb
         }
         finally
         {
-            // Also after Ctrl-C: the user may do more than any other.
-            await access.Broker.DeleteUserAsync(User, CancellationToken.None);
+            await RemoveUserAsync(call, access.Broker);
+        }
+    }
+
+    /// <summary>Two runs would move the messages of each other.</summary>
+    private static async Task CheckAloneAsync(BrokerManagement broker, CancellationToken cancellationToken)
+    {
+        if (
+            (await broker.UsersAsync(cancellationToken)).Any(user => user.Name == User)
+            && (await broker.ConnectionsAsync(cancellationToken)).Any(connection => connection.User == User)
+        )
+        {
+            throw new ExitException(
+                ExitCode.No,
+                $"Another run of the command is connected to the broker as {User}.",
+                "Wait until it ends. If it was killed, repeat the command after some seconds."
+            );
+        }
+    }
+
+    /// <summary>
+    /// Also after Ctrl-C: the user may do more than any other. A failure does not replace the fault for which the command ends.
+    /// </summary>
+    private static async Task RemoveUserAsync(ServerCall call, BrokerManagement broker)
+    {
+        try
+        {
+            await broker.DeleteUserAsync(User, CancellationToken.None);
+        }
+        catch (ExitException failed)
+        {
+            call.Screen.Failure(
+                $"The broker user {User} was not removed, and it may publish as any other user: {failed.Message}",
+                $"Remove it with \"rabbitmqctl delete_user {User}\"."
+            );
+        }
+    }
+
+    /// <summary>A server declares a deleted queue again with its own arguments within seconds.</summary>
+    private static async Task CheckNoServerAsync(BrokerManagement broker, CancellationToken cancellationToken)
+    {
+        for (var began = TimeProvider.System.GetTimestamp(); ; )
+        {
+            var servers = (await broker.ConnectionsAsync(cancellationToken))
+                .Where(connection => connection.Name == RabbitTopology.ConnectionName)
+                .ToList();
+            if (servers.Count == 0)
+            {
+                return;
+            }
+
+            // The broker forgets a closed connection within some seconds.
+            if (TimeProvider.System.GetElapsedTime(began) > MaxStale)
+            {
+                throw new ExitException(
+                    ExitCode.No,
+                    $"{servers.Count} server(s) are connected to the broker, the first from {servers[0].Host}.",
+                    "Stop all servers, and repeat the command. Producers may go on."
+                );
+            }
+
+            await Task.Delay(TimeSpan.FromMilliseconds(500), TimeProvider.System, cancellationToken);
         }
     }
 
@@ -75,15 +137,32 @@ internal static class QueuesMigrateVerb
     {
         var existing = await access.Broker.QueuesAsync(cancellationToken);
         var pools = existing.Concat(QueueMigration.Begun(existing)).Where(IsOfPool).Select(queue => queue[Queues.Work("").Length..]);
-        var migrated = new List<(string, int)>();
+        var needed = new List<TopologyPart>();
         foreach (var part in TopologyPart.OfServer.Concat(pools.Distinct().Select(TopologyPart.OfPool)))
         {
-            if (part.QueueName is { } queue && await migration.IsNeededAsync(part, cancellationToken))
+            if (part.QueueName is not null && await migration.IsNeededAsync(part, cancellationToken))
             {
-                migrated.Add((queue, dryRun ? 0 : await migration.MigrateAsync(part, cancellationToken)));
+                needed.Add(part);
             }
         }
 
+        if (dryRun)
+        {
+            return [.. needed.Select(part => (part.QueueName!, 0))];
+        }
+
+        if (needed.Count > 0)
+        {
+            await CheckNoServerAsync(access.Broker, cancellationToken);
+        }
+
+        var migrated = new List<(string, int)>();
+        foreach (var part in needed)
+        {
+            migrated.Add((part.QueueName!, await migration.MigrateAsync(part, cancellationToken)));
+        }
+
+        await migration.FinishAsync(cancellationToken);
         return migrated;
     }
 
