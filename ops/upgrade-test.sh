@@ -98,7 +98,8 @@ end() { kill -TERM "$1"; wait "$1" || fail "$2 ended with exit code $?"; }
 DISPATCHER_POSTGRES=$owner program "$old" migrate --serve-role serve > "$folder/migrate.log"
 serve "$old" 0
 serve "$old" 1
-worker_key=$(curl -sf "http://127.0.0.1:${ports[0]}/api/keys" -H "Authorization: Bearer $DISPATCHER_API_KEY" -H "Content-Type: application/json" \
+worker_key=$(curl -sf "http://127.0.0.1:${ports[0]}/api/keys" \
+    -H "Authorization: Bearer $DISPATCHER_API_KEY" -H "Content-Type: application/json" \
     -d '{"subject": "worker", "roles": ["worker:shell"]}' | python3 -c 'import json, sys; print(json.load(sys.stdin)["key"])')
 work "$old"
 
@@ -114,7 +115,8 @@ for n in itertools.count():
     body = json.dumps({"topic": "job.exec.shell", "idempotency_key": f"load-{n}", "labels": {"env": "dev"},
                        "payload": {"command": ["sh", "-c", f"echo {n} >> {folder}/done"]}}).encode()
     if n % 2:
-        channel.basic_publish("dispatcher.jobs", "job.exec.shell", body, pika.BasicProperties(user_id="producer", delivery_mode=2), mandatory=True)
+        properties = pika.BasicProperties(user_id="producer", delivery_mode=2)
+        channel.basic_publish("dispatcher.jobs", "job.exec.shell", body, properties, mandatory=True)
     else:
         while True:                 # the same job again, at either server, until one has answered
             try:
@@ -166,7 +168,8 @@ done
 sort "$folder/done" | uniq -d > "$folder/twice"
 sort "$folder/submitted" | comm -23 - <(sort -u "$folder/done") > "$folder/missing"
 states=$(sql -d upgrade -c "select string_agg(state || '=' || n, ' ') from (select state, count(*) n from jobs group by state) s")
-echo "submitted $submitted, jobs in the database $jobs ($states), ran twice $(wc -l < "$folder/twice"), never ran $(wc -l < "$folder/missing")"
+echo "submitted $submitted, jobs in the database $jobs ($states)," \
+    "ran twice $(wc -l < "$folder/twice"), never ran $(wc -l < "$folder/missing")"
 (( submitted > 200 )) || fail "too little load to prove anything"
 [[ $states == "succeeded=$jobs" ]] || fail "a job has another end than success"
 (( jobs - submitted <= 1 && jobs >= submitted )) || fail "jobs are lost or were accepted twice"
