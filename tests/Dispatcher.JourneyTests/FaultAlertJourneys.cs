@@ -150,11 +150,15 @@ public sealed class FaultAlertJourneys
         using var stop = CancellationTokenSource.CreateLinkedTokenSource(Now);
         var ci = await server.MakeKeyAsync("steady", "producer");
         var submitting = Task.WhenAll(Enumerable.Range(0, 4).Select(_ => SubmitUntilAsync(server, ci, stop.Token)));
-        var report = ReportAsync(stage.Journey);
+        await using var connection = new NpgsqlConnection(
+            new NpgsqlConnectionStringBuilder(stage.Journey.Postgres) { Pooling = false }.ConnectionString
+        );
+        await connection.OpenAsync(Now);
+        var report = ReportAsync(connection);
 
         var slow = await stage.FiresAsync("DispatcherIntakeSlow", server);
         var activity = await slow.RunAsync("select pid, state, xact_start, query from pg_stat_activity order by xact_start");
-        var process = activity.Split('\n').Single(line => line.Contains("pg_sleep(1.6)", StringComparison.Ordinal)).Split(" | ")[0];
+        var process = Assert.Single(activity.Split('\n').Select(line => line.Split(" | ")[0]), pid => pid == $"{connection.ProcessID}");
         await stage.StillFiresAsync("DispatcherIntakeSlow");
         await slow.RunAsync("select pg_terminate_backend(PID)", ("PID", process));
         await Assert.ThrowsAnyAsync<NpgsqlException>(() => report);
@@ -163,12 +167,8 @@ public sealed class FaultAlertJourneys
         await submitting.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
     }
 
-    private static async Task ReportAsync(Journey journey)
+    private static async Task ReportAsync(NpgsqlConnection connection)
     {
-        await using var connection = new NpgsqlConnection(
-            new NpgsqlConnectionStringBuilder(journey.Postgres) { Pooling = false }.ConnectionString
-        );
-        await connection.OpenAsync(Now);
         while (true)
         {
             await using var command = new NpgsqlCommand(

@@ -7,8 +7,9 @@ namespace Dispatcher.Broker;
 
 /// <summary>
 /// Holds a message while a dependency of it is unavailable, and runs its consumer again until that succeeds or the process stops. The
-/// dependencies are the store, the bundle in force, and the delay queue of <see cref="NewerMessages"/>. The message is not at fault: returned to the broker, it would reach the
-/// delivery limit of its queue within seconds and be parked. <see cref="StorePause"/> stops consuming in a longer outage of the store.
+/// dependencies are the store, the bundle in force, and the delay queue of <see cref="NewerMessages"/>. The message is not at fault:
+/// returned to the broker, it would reach the delivery limit of its queue within seconds and be parked. <see cref="StorePause"/> stops
+/// consuming in a longer outage of the store.
 /// </summary>
 internal sealed partial class StoreRetry : IFilter<ConsumeContext>
 {
