@@ -1,5 +1,9 @@
+using Xunit.Sdk;
+using Xunit.v3;
+
 // Each journey has a virtual host and a database of its own, and waits more than it computes.
-[assembly: Xunit.v3.Parallelization(MaxThreads = 3)]
+[assembly: Parallelization(MaxThreads = 4)]
+[assembly: TestCollectionOrderer(typeof(Dispatcher.JourneyTests.LongestFirst))]
 
 namespace Dispatcher.JourneyTests;
 
@@ -10,4 +14,16 @@ public sealed class AloneCollection
 #pragma warning restore CA1711
 {
     public const string Name = "alone";
+}
+
+/// <summary>The stages of the alerts take longest. If they began last, one would run alone at the end.</summary>
+public sealed class LongestFirst : ITestCollectionOrderer
+{
+    public IReadOnlyCollection<TTestCollection> OrderTestCollections<TTestCollection>(IReadOnlyCollection<TTestCollection> testCollections)
+        where TTestCollection : ITestCollection =>
+        [
+            .. testCollections.OrderByDescending(collection =>
+                collection.TestCollectionDisplayName.Contains("Alert", StringComparison.Ordinal)
+            ),
+        ];
 }
