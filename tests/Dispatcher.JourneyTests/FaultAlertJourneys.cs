@@ -1,4 +1,5 @@
 using System.Net;
+using System.Text;
 using System.Text.Json.Nodes;
 using Dispatcher.Contracts;
 using Dispatcher.JourneyTests.Staging;
@@ -21,6 +22,7 @@ public sealed class FaultAlertJourneys
         "DispatcherCircuitBreakerOpen",
         "DispatcherOutboxParked",
         "DispatcherIntakeSlow",
+        "DispatcherMessagesNewerVersion",
         "DispatcherMessagesUnreceivable",
     ];
 
@@ -70,6 +72,7 @@ public sealed class FaultAlertJourneys
         var rate = await FailingWorkerIsIsolatedAsync(stage, server, billing, worker);
         await stage.IsOverAsync("DispatcherOutboxParked", parked);
         await stage.IsOverAsync("DispatcherCircuitBreakerOpen", breaker);
+        await NewerSenderIsStoppedAsync(stage, server, billing);
         await UnreceivableIsStoppedAsync(stage, server);
         await SlowIntakeIsEndedAsync(stage, server);
         await stage.IsOverAsync("DispatcherFaultRateHigh", rate);
@@ -142,6 +145,30 @@ public sealed class FaultAlertJourneys
         await stop.CancelAsync();
         await publishing.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         await Servers.DropUserAsync(user);
+    }
+
+    /// <summary>A producer that was upgraded before the servers goes back to its earlier version.</summary>
+    private static async Task NewerSenderIsStoppedAsync(OnCallStage stage, DispatcherServer server, Producer billing)
+    {
+        using var stop = CancellationTokenSource.CreateLinkedTokenSource(Now);
+        var newer = Encoding.UTF8.GetBytes("""{"v": 2, "topic": "job.test.once"}""");
+        var publishing = PublishNewerAsync();
+
+        var newerVersion = await stage.FiresAsync("DispatcherMessagesNewerVersion", server);
+        Assert.Contains("version=", await newerVersion.RunAsync("dispatcher status"), StringComparison.Ordinal);
+        await stage.StillFiresAsync("DispatcherMessagesNewerVersion");
+        await stop.CancelAsync();
+        await publishing.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        await stage.IsOverAsync("DispatcherMessagesNewerVersion", newerVersion);
+
+        async Task PublishNewerAsync()
+        {
+            while (true)
+            {
+                await billing.PublishAsync([new Parcel("job.test.once", newer, $"{Guid.CreateVersion7()}")]);
+                await Task.Delay(TimeSpan.FromSeconds(1), TimeProvider.System, stop.Token);
+            }
+        }
     }
 
     /// <summary>A report takes a lock of the timeline again and again.</summary>

@@ -36,7 +36,7 @@ internal sealed class StatusFigures(
         lock (_gate)
         {
             var isUsable = _measurement is { } last && (!last.IsCompleted || (last.IsCompletedSuccessfully && IsRecent(last.Result)));
-            measurement = isUsable ? _measurement! : _measurement = Task.Run(MeasureAsync, CancellationToken.None);
+            measurement = isUsable ? _measurement! : _measurement = MeasureAsync();
         }
 
         return measurement.WaitAsync(cancellationToken);
@@ -46,8 +46,10 @@ internal sealed class StatusFigures(
 
     private async Task<StatusCounts> MeasureAsync()
     {
-        using var limit = CancellationTokenSource.CreateLinkedTokenSource(lifetime.ApplicationStopping);
-        limit.CancelAfter(MaxMeasurement);
+        // The client of SQLite works synchronously, and the caller holds the lock.
+        await Task.Yield();
+        using var most = new CancellationTokenSource(MaxMeasurement, time);
+        using var limit = CancellationTokenSource.CreateLinkedTokenSource(lifetime.ApplicationStopping, most.Token);
         await using var db = await database.CreateDbContextAsync(limit.Token);
         var figures = await StoreFigures.ReadAsync(db, clock.Now, limit.Token);
         var jobs = await StoreFigures.JobsAsync(db, clock.Now - Timestamps.Micros(Ended), limit.Token);

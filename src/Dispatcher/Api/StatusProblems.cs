@@ -43,6 +43,7 @@ internal static class StatusProblems
         "DispatcherSweepRepairsHigh",
         "DispatcherIntakeSlow",
         "DispatcherMessagesUnreceivable",
+        "DispatcherMessagesNewerVersion",
     ];
 
     /// <summary>A process writes every 2 s which bundle it uses. Before this time it may not have noticed an activation.</summary>

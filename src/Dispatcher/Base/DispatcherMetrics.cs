@@ -126,8 +126,8 @@ internal sealed class DispatcherMetrics
         );
         _newer = meter.CreateCounter<long>(
             "dispatcher.messages.newer_version",
-            "{delivery}",
-            "Deliveries whose format is newer than this server knows, each of which waits for a newer server; grows: upgrade the servers"
+            "{message}",
+            "Messages whose format is newer than this server knows, which wait for a newer server; grows: upgrade the servers"
         );
         _unrouted = meter.CreateGauge<long>(
             "dispatcher.messages.unrouted",
@@ -190,7 +190,9 @@ internal sealed class DispatcherMetrics
 
     public void MessageUnreceivable(string bus) => _unreceivable.Add(1, new KeyValuePair<string, object?>("bus", bus));
 
-    public void MessageOfNewerVersion(string queue) => _newer.Add(1, new KeyValuePair<string, object?>("queue", queue));
+    /// <param name="queue">The queue of the message.</param>
+    /// <param name="count">0 begins the counter, for the same reason as <see cref="BusConnected"/>.</param>
+    public void MessagesOfNewerVersion(string queue, int count) => _newer.Add(count, new KeyValuePair<string, object?>("queue", queue));
 
     public void UnroutedSeen(long waiting, long undelivered)
     {

@@ -32,6 +32,7 @@ internal sealed partial class NewerMessages(
     public static readonly TimeSpan MaxWait = TimeSpan.FromHours(1);
 
     private static readonly TimeSpan MaxConfirm = TimeSpan.FromSeconds(10);
+    private readonly DispatcherMetrics _metrics = Begun(metrics);
     private readonly RabbitChannel _channel = new(connection, new CreateChannelOptions(true, true));
 
     /// <summary>The broker user of the server, under which its copies are published.</summary>
@@ -77,9 +78,9 @@ internal sealed partial class NewerMessages(
             return false;
         }
 
-        metrics.MessageOfNewerVersion(source);
         if (delivery.Message.Waited is null)
         {
+            _metrics.MessagesOfNewerVersion(source, 1);
             Log.Delayed(logger, source, sender.UserId ?? "unknown", waited.Since + MaxWait, error.Message);
         }
         else
@@ -91,6 +92,17 @@ internal sealed partial class NewerMessages(
     }
 
     public ValueTask DisposeAsync() => _channel.DisposeAsync();
+
+    /// <summary>Begins the counter of each queue at 0.</summary>
+    private static DispatcherMetrics Begun(DispatcherMetrics metrics)
+    {
+        foreach (var source in QueueNames.SourcesOfNewer)
+        {
+            metrics.MessagesOfNewerVersion(source, 0);
+        }
+
+        return metrics;
+    }
 
     /// <summary>False: the delay queue is full.</summary>
     private async Task<bool> SendAsync(string source, BasicProperties properties, ConsumeContext<RawMessage> delivery)

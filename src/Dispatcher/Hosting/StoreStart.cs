@@ -10,7 +10,7 @@ internal sealed partial class StoreStart(IDbContextFactory<DispatcherDb> databas
     : IHostedService
 {
     /// <summary>A rollback by one version must work. A version has at most one migration.</summary>
-    private const int MaxNewer = 1;
+    public const int MaxNewer = 1;
 
     public async Task StartAsync(CancellationToken cancellationToken)
     {

@@ -1,9 +1,12 @@
+using Dispatcher.Base;
+using Dispatcher.Hosting;
 using Dispatcher.Jobs;
 using Dispatcher.Storage;
 using Dispatcher.StoreTests.Databases;
 using Microsoft.EntityFrameworkCore;
 using Microsoft.EntityFrameworkCore.Infrastructure;
 using Microsoft.EntityFrameworkCore.Migrations;
+using Microsoft.Extensions.Logging.Abstractions;
 
 namespace Dispatcher.StoreTests.Storage;
 
@@ -48,6 +51,24 @@ public sealed class MigrationTests
         await database.Store.TakeOutboxAsync(1, TimeSpan.Zero, Stop);
         Assert.Equal(["9999_later"], await Migrator.NewerAsync(db, Stop));
         Assert.Empty(await Migrator.MissingAsync(db, Stop));
+    }
+
+    [Theory]
+    [InlineData(StoreKind.Postgres)]
+    [InlineData(StoreKind.Sqlite)]
+    public async Task Server_starts_on_the_tables_of_the_next_version_and_on_no_later_ones(StoreKind kind)
+    {
+        await using var database = kind == StoreKind.Postgres ? await TestDatabase.OnPostgresAsync() : await TestDatabase.OnSqliteAsync();
+        var start = new StoreStart(database.Contexts, new ServerSettings { PolicyFolder = "", Urls = "" }, NullLogger<StoreStart>.Instance);
+        const string later = """insert into "__EFMigrationsHistory" ("MigrationId", "ProductVersion") values ('{0}', '10')""";
+
+        await database.ExecuteAsync(later.Replace("{0}", "9998_next", StringComparison.Ordinal));
+        await start.StartAsync(Stop);
+
+        await database.ExecuteAsync(later.Replace("{0}", "9999_later", StringComparison.Ordinal));
+        var refused = await Assert.ThrowsAsync<ExitException>(() => start.StartAsync(Stop));
+        Assert.Equal(ExitCode.WrongUse, refused.Code);
+        Assert.Contains("9998_next, 9999_later", refused.Message, StringComparison.Ordinal);
     }
 
     [Theory]

@@ -35,14 +35,17 @@ public sealed class ApprovedNamesTests
             [
                 .. Constants(typeof(Exchanges)).Select(name => $"exchange {name.Value}"),
                 $"exchange {QueueNames.Retry}",
+                $"exchange {QueueNames.Migrating}",
                 .. Constants(typeof(QueueNames))
                     .Select(name => name.Value)
-                    .Except([QueueNames.Retry])
+                    .Except([QueueNames.Retry, QueueNames.Migrating])
                     .Concat(
                         QueueNames.Sources.SelectMany(source => new[] { QueueNames.Parked(source.Queue), QueueNames.Poison(source.Queue) })
                     )
                     .Append(Queues.Work("<pool>"))
                     .Concat(QueueNames.DelayQueues.Select(delay => delay.Queue))
+                    .Concat(QueueNames.SourcesOfNewer.Select(QueueNames.Newer))
+                    .Append(QueueNames.Holding(QueueNames.Intake))
                     .SelectMany(queue =>
                         QueueNames
                             .Arguments((string)queue)

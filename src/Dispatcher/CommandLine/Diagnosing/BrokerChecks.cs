@@ -141,7 +141,7 @@ internal static class BrokerChecks
     /// <summary>A queue may hold jobs. An exchange holds nothing.</summary>
     private static string ArgumentsFix(TopologyPart part, string virtualHost) =>
         part.QueueName is not null
-            ? "Stop the servers (for a pool's queue: its workers) and run \"dispatcher queues migrate\"; it keeps the messages."
+            ? "Stop all servers (for a pool's queue also its workers) and run \"dispatcher queues migrate\"; it keeps the messages."
             : $"Stop the servers, send DELETE /api/exchanges/{Uri.EscapeDataString(virtualHost)}/{part.Name.Split(' ')[1]} to the "
                 + "management API, and start a server, which declares it again. Bindings of other programs to it must be made again.";
 

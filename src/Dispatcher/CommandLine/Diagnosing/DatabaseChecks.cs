@@ -1,4 +1,5 @@
 using Dispatcher.CommandLine.Identities;
+using Dispatcher.Hosting;
 using Dispatcher.Storage;
 using Microsoft.EntityFrameworkCore;
 using Microsoft.Extensions.Logging.Abstractions;
@@ -139,18 +140,7 @@ internal static class DatabaseChecks
             );
         }
 
-        var unknown = (await db.Database.GetAppliedMigrationsAsync(cancellationToken)).Except(db.Database.GetMigrations()).ToList();
-        if (unknown.Count > 0)
-        {
-            diagnosis.Warning(
-                "tables_ahead",
-                Where,
-                $"the database has {string.Join(", ", unknown)}, which this version does not know",
-                "the migrations of this version",
-                "Run the version that migrated the database; this one is older."
-            );
-        }
-
+        CheckNewer(diagnosis, await Migrator.NewerAsync(db, cancellationToken));
         if (missing.Count > 0)
         {
             diagnosis.Skip("the rights of the role: the tables are not those of this version");
@@ -158,6 +148,32 @@ internal static class DatabaseChecks
         }
 
         await CheckRightsAsync(diagnosis, database, role, cancellationToken);
+    }
+
+    /// <summary>A server starts on a database with one later migration, and refuses more.</summary>
+    private static void CheckNewer(Diagnosis diagnosis, IReadOnlyList<string> newer)
+    {
+        if (newer.Count == 0)
+        {
+            return;
+        }
+
+        const string code = "tables_ahead";
+        var seen = $"the database has {string.Join(", ", newer)}, which this version does not know";
+        if (newer.Count > StoreStart.MaxNewer)
+        {
+            diagnosis.Error(code, Where, seen, "at most one migration of a later version", "Run the version that migrated the database.");
+        }
+        else
+        {
+            diagnosis.Warning(
+                code,
+                Where,
+                seen,
+                "the migrations of this version",
+                "Run the version that migrated the database; this one is older."
+            );
+        }
     }
 
     private static async Task CheckRightsAsync(
