@@ -5,7 +5,7 @@ using Dispatcher.Storage.Rows;
 
 namespace Dispatcher.Api;
 
-/// <summary>Something for an operator. For each, an alert fires if it lasts. One of severity <c>info</c> needs nobody now.</summary>
+/// <summary>Something for an operator. For each, an alert fires if it lasts. One of severity <c>info</c> can wait.</summary>
 /// <param name="Alert">The name of the alert in <c>ops/telemetry/alerts.yaml</c>.</param>
 /// <param name="Problem">What is wrong, in one sentence.</param>
 /// <param name="Since">When it began. Null: not known.</param>

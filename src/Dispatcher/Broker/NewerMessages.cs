@@ -243,7 +243,7 @@ internal sealed record WaitedMessage(string? UserId, string RoutingKey, DateTime
         return properties;
     }
 
-    /// <summary>Whether the message has a header of a copy, whoever wrote it.</summary>
+    /// <summary>Whether the message has a header of a copy, from any sender.</summary>
     public static bool HasHeader(IReadOnlyBasicProperties properties) =>
         properties.Headers?.Keys.Any(header => header.StartsWith(Prefix, StringComparison.Ordinal)) == true;
 
