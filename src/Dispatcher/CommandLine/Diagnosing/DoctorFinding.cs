@@ -3,7 +3,7 @@ namespace Dispatcher.CommandLine.Diagnosing;
 /// <summary>How much a finding matters.</summary>
 internal enum DoctorSeverity
 {
-    /// <summary>The server would not work, would lose messages or data, or would give somebody rights that nobody should have.</summary>
+    /// <summary>The server would not work, would lose messages or data, or would give a user rights beyond need.</summary>
     Error,
 
     /// <summary>The server works, and something is less safe than it could be.</summary>
