@@ -109,7 +109,7 @@ public sealed class FaultAlertJourneys
     )
     {
         using var stop = CancellationTokenSource.CreateLinkedTokenSource(Now);
-        var failing = PublishUntilAsync(billing, () => AJob.On("job.test.faulty").With(Fault("terminal")), count: 10, stop.Token);
+        var failing = PublishUntilAsync(billing, () => AJob.On("job.test.faulty").With(Fault("terminal")).Parcel(), count: 10, stop.Token);
         var rate = await stage.FiresAsync("DispatcherFaultRateHigh", server);
         await rate.RunAsync("dispatcher dead-letters list");
         var letter = (await server.DeadLettersAsync())[0].GetProperty("job_id").GetString()!;
@@ -135,7 +135,7 @@ public sealed class FaultAlertJourneys
         await stage.Journey.MakeProducerAsync(user);
         var producer = await stage.Journey.ProducerAsync(user);
         using var stop = CancellationTokenSource.CreateLinkedTokenSource(Now);
-        var publishing = PublishUntilAsync(producer, () => AJob.On("job.test.brisk"), count: 1, stop.Token);
+        var publishing = PublishUntilAsync(producer, () => AJob.On("job.test.brisk").Parcel(), count: 1, stop.Token);
 
         var unreceivable = await stage.FiresAsync("DispatcherMessagesUnreceivable", server);
         await stage.StillFiresAsync("DispatcherMessagesUnreceivable");
@@ -152,7 +152,12 @@ public sealed class FaultAlertJourneys
     {
         using var stop = CancellationTokenSource.CreateLinkedTokenSource(Now);
         var newer = Encoding.UTF8.GetBytes("""{"v": 2, "topic": "job.test.once"}""");
-        var publishing = PublishNewerAsync();
+        var publishing = PublishUntilAsync(
+            billing,
+            () => new Parcel("job.test.once", newer, $"{Guid.CreateVersion7()}"),
+            count: 1,
+            stop.Token
+        );
 
         var newerVersion = await stage.FiresAsync("DispatcherMessagesNewerVersion", server);
         Assert.Contains("version=", await newerVersion.RunAsync("dispatcher status"), StringComparison.Ordinal);
@@ -160,15 +165,6 @@ public sealed class FaultAlertJourneys
         await stop.CancelAsync();
         await publishing.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         await stage.IsOverAsync("DispatcherMessagesNewerVersion", newerVersion);
-
-        async Task PublishNewerAsync()
-        {
-            while (true)
-            {
-                await billing.PublishAsync([new Parcel("job.test.once", newer, $"{Guid.CreateVersion7()}")]);
-                await Task.Delay(TimeSpan.FromSeconds(1), TimeProvider.System, stop.Token);
-            }
-        }
     }
 
     /// <summary>A report takes a lock of the timeline again and again.</summary>
@@ -215,7 +211,7 @@ public sealed class FaultAlertJourneys
         }
     }
 
-    private static async Task PublishUntilAsync(Producer producer, Func<AJob> next, int count, CancellationToken stop)
+    private static async Task PublishUntilAsync(Producer producer, Func<Parcel> next, int count, CancellationToken stop)
     {
         while (!stop.IsCancellationRequested)
         {

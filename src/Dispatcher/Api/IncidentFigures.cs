@@ -61,16 +61,14 @@ internal sealed record IncidentView(
     }
 }
 
-/// <summary>
-/// Reads what an incident affects, and at most <see cref="MaxRows"/> rows of it. Rows are found by the indexes of their times, of at most a
-/// day.
-/// </summary>
+/// <summary>Reads what an incident affects. Rows are found by the indexes of their times, of at most a day.</summary>
+/// <param name="store">The clock of the store.</param>
+/// <param name="database">The store.</param>
+/// <param name="current">The bundle in force, which names pools and owners.</param>
+/// <param name="maxRows">Number of jobs, and of dead letters, that are counted.</param>
 internal sealed class IncidentFigures(IStore store, IDbContextFactory<DispatcherDb> database, CurrentBundle current, int maxRows = 10_000)
 {
     private static readonly long MaxAge = Timestamps.Micros(TimeSpan.FromDays(1));
-
-    /// <summary>Number of jobs, and of dead letters, that are counted.</summary>
-    private int MaxRows => maxRows;
 
     /// <summary>The figures without those of the pools. Null: the id names no job, dead letter or freeze.</summary>
     public async Task<IncidentView?> ReadAsync(Guid id, CancellationToken cancellationToken)
@@ -91,7 +89,7 @@ internal sealed class IncidentFigures(IStore store, IDbContextFactory<Dispatcher
         var (began, countedSince) = (Timestamps.At(scope.Began), Timestamps.At(scope.CountedSince));
         return new IncidentView(scope.Kind, id, scope.Topic, scope.Pools, began, countedSince, Timestamps.At(now))
         {
-            IsComplete = jobs.Count < MaxRows && letters.Count < MaxRows,
+            IsComplete = jobs.Count < maxRows && letters.Count < maxRows,
             Jobs = Counted(jobs.Select(job => WireNames.Of(job.State))),
             DeadLetters = Counted(letters.Select(letter => letter.Class)),
             Owners =
@@ -161,33 +159,20 @@ internal sealed class IncidentFigures(IStore store, IDbContextFactory<Dispatcher
             : null;
     }
 
-    private async Task<List<(string Topic, string? Pool, JobState State)>> JobsAsync(
-        DispatcherDb db,
-        Scope scope,
-        CancellationToken cancellationToken
-    ) =>
+    private async Task<List<(string Topic, JobState State)>> JobsAsync(DispatcherDb db, Scope scope, CancellationToken cancellationToken) =>
         [
             .. (
                 await db
                     .Jobs.Where(job => job.CreatedAt >= scope.CountedSince)
                     .Where(job => (scope.Topic == null || job.Topic == scope.Topic) && (scope.Pool == null || job.Pool == scope.Pool))
                     .OrderByDescending(job => job.CreatedAt)
-                    .Take(MaxRows)
-                    .Select(job => new
-                    {
-                        job.Topic,
-                        job.Pool,
-                        job.State,
-                    })
+                    .Take(maxRows)
+                    .Select(job => new { job.Topic, job.State })
                     .ToListAsync(cancellationToken)
-            ).Select(job => (job.Topic, job.Pool, job.State)),
+            ).Select(job => (job.Topic, job.State)),
         ];
 
-    private async Task<List<(string Topic, string Class, string Owner)>> LettersAsync(
-        DispatcherDb db,
-        Scope scope,
-        CancellationToken cancellationToken
-    )
+    private async Task<List<(string Class, string Owner)>> LettersAsync(DispatcherDb db, Scope scope, CancellationToken cancellationToken)
     {
         // A dead letter names no pool.
         var topics = TopicsOf(scope.Pool);
@@ -199,15 +184,10 @@ internal sealed class IncidentFigures(IStore store, IDbContextFactory<Dispatcher
                     .Where(letter => scope.Topic == null || letter.Topic == scope.Topic)
                     .Where(letter => scope.Pool == null || topics.Contains(letter.Topic))
                     .OrderByDescending(letter => letter.At)
-                    .Take(MaxRows)
-                    .Select(letter => new
-                    {
-                        letter.Topic,
-                        letter.FaultClass,
-                        letter.Owner,
-                    })
+                    .Take(maxRows)
+                    .Select(letter => new { letter.FaultClass, letter.Owner })
                     .ToListAsync(cancellationToken)
-            ).Select(letter => (letter.Topic, letter.FaultClass, letter.Owner)),
+            ).Select(letter => (letter.FaultClass, letter.Owner)),
         ];
     }
 

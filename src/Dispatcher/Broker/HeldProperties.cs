@@ -12,13 +12,10 @@ internal static class HeldProperties
 {
     private const string Expiration = "dispatcher-held-expiration";
 
-    /// <summary>The broker has acted on CC and BCC already, and would send further copies.</summary>
     public static BasicProperties Of(IReadOnlyBasicProperties received)
     {
         var held = new BasicProperties(received);
-        var headers = (received.Headers ?? new Dictionary<string, object?>())
-            .Where(header => header.Key is not ("CC" or "BCC" or "x-delivery-count"))
-            .ToDictionary(header => header.Key, header => header.Value);
+        var headers = Headers(received);
         headers.Remove(Expiration);
         if (received.IsExpirationPresent())
         {
@@ -33,9 +30,7 @@ internal static class HeldProperties
     public static BasicProperties Released(IReadOnlyBasicProperties held)
     {
         var released = new BasicProperties(held);
-        var headers = (held.Headers ?? new Dictionary<string, object?>())
-            .Where(header => header.Key is not ("CC" or "BCC" or "x-delivery-count"))
-            .ToDictionary(header => header.Key, header => header.Value);
+        var headers = Headers(held);
         if (
             headers.Remove(Expiration, out var expiration)
             && expiration is byte[] text
@@ -49,6 +44,12 @@ internal static class HeldProperties
         Put(released, headers);
         return released;
     }
+
+    /// <summary>The broker has acted on CC and BCC already, and would send further copies.</summary>
+    private static Dictionary<string, object?> Headers(IReadOnlyBasicProperties properties) =>
+        (properties.Headers ?? new Dictionary<string, object?>())
+            .Where(header => header.Key is not ("CC" or "BCC" or "x-delivery-count"))
+            .ToDictionary(header => header.Key, header => header.Value);
 
     private static void Put(BasicProperties properties, Dictionary<string, object?> headers)
     {

@@ -1,3 +1,4 @@
+using Dispatcher.Api;
 using Dispatcher.CommandLine.Identities;
 using Dispatcher.Hosting;
 using Dispatcher.Storage;
@@ -14,9 +15,6 @@ internal static class DatabaseChecks
 
     /// <summary>The oldest version with which the tests run.</summary>
     private const int OldestVersion = 15;
-
-    /// <summary>From this offset on the server warns; above twice of it the server decides nothing.</summary>
-    private static readonly TimeSpan ClockWarning = TimeSpan.FromSeconds(1);
 
     /// <summary>Without it a crash of the database loses committed jobs, on every storage.</summary>
     private const string Commits = "synchronous_commit";
@@ -90,7 +88,7 @@ internal static class DatabaseChecks
     {
         using var clock = new StoreClock(store, diagnosis.Time, NullLogger<StoreClock>.Instance);
         await clock.OnceAsync(cancellationToken);
-        if (clock.Offset.Duration() > ClockWarning)
+        if (clock.Offset.Duration() > AlertLimits.ClockOffset)
         {
             const string allowed = "less than 1 s; above 2 s the server decides nothing";
             var seen =
